@@ -1,0 +1,1 @@
+"""What the CRM said, and when we knew it."""

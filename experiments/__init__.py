@@ -1,0 +1,1 @@
+"""Questions with answers: benchmarks, baselines, ablations."""

@@ -1,0 +1,1 @@
+"""A list someone acts on."""

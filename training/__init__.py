@@ -1,0 +1,1 @@
+"""From table to a trusted model."""
