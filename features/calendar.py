@@ -1,0 +1,42 @@
+"""Calendar: where the instant stands in the month, the fiscal quarter and the year."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from features.at import At
+from features.catalogue import feature
+from features.fiscal import days_to_month_end, days_to_quarter_end, month_of
+from features.windows import Floats
+
+WHY = "Deals close when the books do."
+
+
+@feature("calendar", "month 1-12", "month of the year")
+def month(at: At) -> Floats:
+    """Season, as trees see it."""
+    return month_of(at.time)
+
+
+@feature("calendar", "sine", "season, first half of the year against the second")
+def season_sine(at: At) -> Floats:
+    """sin of the time of year."""
+    return np.sin(2 * np.pi * (month_of(at.time) - 1) / 12)
+
+
+@feature("calendar", "cosine", "season, winter against summer")
+def season_cosine(at: At) -> Floats:
+    """cos of the time of year."""
+    return np.cos(2 * np.pi * (month_of(at.time) - 1) / 12)
+
+
+@feature("calendar", "days", "days to the end of the month", why=WHY)
+def month_end_days(at: At) -> Floats:
+    """Until midnight UTC after the last day."""
+    return days_to_month_end(at.time)
+
+
+@feature("calendar", "days", "days to the end of the fiscal quarter", why=WHY)
+def quarter_end_days(at: At) -> Floats:
+    """By the fiscal start month of the settings."""
+    return days_to_quarter_end(at.time, at.history.settings.fiscal_year_start_month)

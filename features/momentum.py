@@ -1,0 +1,207 @@
+"""Momentum: where the deal stands, how long, how it got there, and what became of its promises."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from features.at import At
+from features.catalogue import feature
+from features.groups import base_rate, everyone
+from features.stages import stage_stays, stage_visits_closed
+from features.windows import Floats, Timeline, days_between
+
+STAGE = ("deal_history.property",)
+CLOSE_DATE = ("deal_history.property",)
+PSEUDO_VISITS = 20.0
+
+
+@feature("momentum", "code", "stage, in funnel order", needs=STAGE, categorical=True)
+def stage_code(at: At) -> Floats:
+    """Rank of the stage's position among all positions of the vocabulary; -1 where unseen."""
+    places = np.unique(list(at.vocabulary.stage_position.values()))
+    code = np.searchsorted(places, np.nan_to_num(at.stage_position, nan=-1.0))
+    return np.where(np.isnan(at.stage_position), -1.0, code)
+
+
+@feature("momentum", "position", "position of the stage in the funnel, 0 = first", needs=STAGE)
+def stage_position(at: At) -> Floats:
+    """Renamed stages share their position."""
+    return at.stage_position
+
+
+@feature("momentum", "days", "days since the deal was created")
+def age_days(at: At) -> Floats:
+    """Age of the deal."""
+    return at.age
+
+
+@feature("momentum", "days", "days in the present stage", needs=STAGE)
+def days_in_stage(at: At) -> Floats:
+    """Time since the last change of stage."""
+    return at.days_in_stage
+
+
+@feature("momentum", "share", "share of the deal's life spent in the present stage", needs=STAGE)
+def stage_life_share(at: At) -> Floats:
+    """Near 1: it has been here almost from the start."""
+    return at.days_in_stage / np.maximum(at.age, 1 / 24)
+
+
+@feature("momentum", "count", "changes of stage so far", needs=STAGE)
+def stage_changes_count(at: At) -> Floats:
+    """All stage events known."""
+    return at.history.stages.count(at.deal, at.time)
+
+
+def _steps(at: At) -> Timeline:
+    """Stage events with the step in position from the event before (up > 0)."""
+
+    def build() -> Timeline:
+        stages = at.history.stages
+        names = at.vocabulary.positions(at.history.stage_names)
+        place = names[stages.values["stage"].astype(int)] if len(names) else stages.values["stage"]
+        moved = Timeline(stages.start, stages.time, stages.group, {"place": place})
+        step = np.nan_to_num(place - moved.previous("place"))
+        columns = {"back": (step < 0).astype(float), "step": step}
+        return Timeline(stages.start, stages.time, stages.group, columns)
+
+    return at.index("steps", build)
+
+
+@feature("momentum", "count", "steps back in the funnel", needs=STAGE)
+def steps_back_count(at: At) -> Floats:
+    """Times the deal fell to an earlier stage."""
+    return _steps(at).total("back", at.deal, at.time)
+
+
+@feature("momentum", "positions", "step of the last stage change (negative = back)", needs=STAGE)
+def last_step(at: At) -> Floats:
+    """Whether the last move was forward, and how far."""
+    return at.known(_steps(at), "step")
+
+
+@feature("momentum", "positions a month", "speed through the funnel so far", needs=STAGE)
+def speed(at: At) -> Floats:
+    """Positions gained per 30 days of life."""
+    return at.stage_position / (at.age + 7) * 30
+
+
+@feature("momentum", "count", "times the deal was closed and opened again", needs=STAGE)
+def reopened_count(at: At) -> Floats:
+    """Closings known before the instant, of a deal that is open."""
+    return at.history.closings.count(at.deal, at.time)
+
+
+@feature(
+    "momentum",
+    "rate",
+    "win rate of the deals that had reached this stage",
+    needs=STAGE,
+    why="The stage's own history is the first thing to know of a deal.",
+)
+def stage_win_rate(at: At) -> Floats:
+    """Over closings known before the instant, shrunk to the base rate by 20 deals."""
+    visits = at.index("visits", lambda: stage_visits_closed(at.history))
+    closed = np.nan_to_num(at.per_group(at.stage, visits.count))
+    won = np.nan_to_num(at.per_group(at.stage, lambda g, t: visits.total("won", g, t)))
+    return (won + PSEUDO_VISITS * base_rate(at)) / (closed + PSEUDO_VISITS)
+
+
+def _stay(at: At, column: str) -> Floats:
+    """(n,) mean log stay in the present stage, over stays `column` counts."""
+    stays = at.index("stays", lambda: stage_stays(at.history))
+    count = at.per_group(at.stage, lambda g, t: stays.total(column, g, t))
+    total = at.per_group(at.stage, lambda g, t: stays.total(f"{column}_log_days", g, t))
+    return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
+
+
+@feature("momentum", "log days", "usual stay in this stage of deals that went on", needs=STAGE)
+def stage_usual_stay(at: At) -> Floats:
+    """Mean log(1 + days) of ended stays that did not end in a loss."""
+    return at.shared("stay:kept", lambda: _stay(at, "kept"))
+
+
+@feature(
+    "momentum",
+    "log ratio",
+    "days in stage against the stay of deals that went on",
+    needs=STAGE,
+    why="Deals that move on do so on time.",
+)
+def stay_against_kept(at: At) -> Floats:
+    """Above 0: longer here than the deals that went on."""
+    return np.log1p(np.maximum(at.days_in_stage, 0)) - stage_usual_stay(at)
+
+
+@feature("momentum", "log ratio", "days in stage against the stay of deals lost here", needs=STAGE)
+def stay_against_lost(at: At) -> Floats:
+    """Above 0: longer here than the deals that were lost here."""
+    return np.log1p(np.maximum(at.days_in_stage, 0)) - _stay(at, "lost")
+
+
+@feature(
+    "momentum",
+    "log ratio",
+    "age against the usual days to win",
+    why="Past the usual cycle every week costs chances.",
+)
+def age_against_cycle(at: At) -> Floats:
+    """Above 0: older than deals were when they were won."""
+    record = everyone(at)
+    group = np.zeros(at.size, np.int64)
+    usual = at.per_group(group, lambda g, t: record.mean_of_won("won_log_days", "won", g, t))
+    return np.log1p(np.maximum(at.age, 0)) - usual
+
+
+def _promises(at: At) -> Timeline:
+    """Changes of the expected close date; values value, push (days later), pushed (flag)."""
+
+    def build() -> Timeline:
+        dates = at.history.changes["expected_close_date"]
+        dates = dates.where(~np.isnan(dates.values["value"]))
+        push = np.nan_to_num(days_between(dates.previous("value"), dates.values["value"]))
+        columns = {
+            "value": dates.values["value"],
+            "happened": dates.values["happened"],
+            "push": np.clip(push, -730, 730),
+            "pushed": (push > 0).astype(float),
+        }
+        return Timeline(dates.start, dates.time, dates.group, columns)
+
+    return at.index("promises", build)
+
+
+@feature("momentum", "count", "times the expected close date was pushed out", needs=CLOSE_DATE)
+def pushes_count(at: At) -> Floats:
+    """Broken promises."""
+    return _promises(at).total("pushed", at.deal, at.time)
+
+
+@feature("momentum", "days", "sum of all moves of the expected close date", needs=CLOSE_DATE)
+def pushed_days(at: At) -> Floats:
+    """Net days by which the date has slipped."""
+    return _promises(at).total("push", at.deal, at.time)
+
+
+@feature("momentum", "days", "days to the expected close date (negative = overdue)", needs=CLOSE_DATE)
+def days_to_close_date(at: At) -> Floats:
+    """From the date known; NaN where none."""
+    return days_between(at.time, at.known(_promises(at)))
+
+
+@feature("momentum", "flag", "the expected close date has passed", needs=CLOSE_DATE)
+def overdue_flag(at: At) -> Floats:
+    """Nobody has looked after the date."""
+    return (days_to_close_date(at) < 0).astype(float)
+
+
+@feature("momentum", "days", "days since the expected close date was last changed", needs=CLOSE_DATE)
+def days_since_close_date_change(at: At) -> Floats:
+    """A date that was looked at lately is worth more."""
+    return at.days_since(_promises(at))
+
+
+@feature("momentum", "days", "length of the deal that the expected close date implies", needs=CLOSE_DATE)
+def promised_cycle(at: At) -> Floats:
+    """From creation to the date."""
+    return days_between(at.history.created[at.deal], at.known(_promises(at)))

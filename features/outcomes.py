@@ -1,0 +1,64 @@
+"""Outcomes: what happened to a snapshot's deal in `[as_of, as_of + h)`: they look forward only.
+
+A closing entered late with a date before the as-of instant closed a deal that everybody took for open:
+it counts as happening at the as-of instant. What was not known at the data cut is not known here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from features.history import LOST, OPEN, WON, History
+from features.snapshots import Snapshots
+from features.windows import DAY, NEVER, Bools, Floats, Ints
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """The first closing of each snapshot's deal at or after its as-of instant, known before `cut`.
+
+    Attributes
+    ----------
+    kind : (n,) OPEN (none known), WON or LOST
+    days : (n,) days from as-of to the closing; inf where none is known
+    watched : (n,) days from as-of to the cut: how far the outcome is known
+    closing : (n,) index in `history.closings`, -1 where none
+    """
+
+    kind: Ints
+    days: Floats
+    watched: Floats
+    closing: Ints
+
+    def known(self, horizon: float) -> Bools:
+        """(n,) the outcome in `[0, horizon)` days is known."""
+        return (self.watched >= horizon) | (self.days < horizon)
+
+    def won(self, horizon: float) -> Floats:
+        """(n,) 1 where the deal was won within the horizon, else 0; NaN where not yet known."""
+        return self._label(WON, horizon)
+
+    def lost(self, horizon: float) -> Floats:
+        """(n,) 1 where the deal was lost within the horizon, else 0; NaN where not yet known."""
+        return self._label(LOST, horizon)
+
+    def _label(self, kind: int, horizon: float) -> Floats:
+        label = ((self.kind == kind) & (self.days < horizon)).astype(float)
+        return np.where(self.known(horizon), label, np.nan)
+
+
+def outcomes(history: History, snapshots: Snapshots, cut: int) -> Outcomes:
+    """Outcomes of snapshots, by what was known strictly before `cut` (microseconds)."""
+    closings = history.closings
+    index = closings.next_index(snapshots.deal, snapshots.time)
+    watched = (cut - snapshots.time) / DAY
+    if not len(closings.time):
+        none = np.full(len(snapshots), np.inf)
+        return Outcomes(np.full(len(snapshots), OPEN), none, watched, index)
+    found = (index >= 0) & (np.where(index >= 0, closings.time[index], NEVER) < cut)
+    kind = np.where(found, closings.values["outcome"][index], OPEN).astype(np.int64)
+    happened = np.maximum(closings.values["happened"][index], snapshots.time)
+    days = np.where(found, (happened - snapshots.time) / DAY, np.inf)
+    return Outcomes(kind, days, watched, np.where(found, index, -1))

@@ -1,0 +1,97 @@
+"""LightGBM as a learner of one probability, with fractional targets (objective cross_entropy)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+
+from features.windows import Bools, Floats
+from training.learners import Learner, Model
+
+DEFAULTS: Mapping[str, Any] = {
+    "num_leaves": 7,
+    "min_data_in_leaf": 100,
+    "learning_rate": 0.05,
+    "lambda_l2": 10.0,
+    "feature_fraction": 0.5,
+    "max_bin": 63,
+    "rounds": 150,
+}
+CAREFUL: Mapping[str, Any] = {
+    **DEFAULTS,
+    "num_leaves": 4,
+    "min_data_in_leaf": 200,
+    "lambda_l2": 50.0,
+    "rounds": 80,
+}
+"""For few deals: shallower trees, larger leaves, fewer of them."""
+
+
+@dataclass(frozen=True)
+class BoostedModel(Model):
+    """A booster, held as LightGBM's own text."""
+
+    text: str
+    kind = "boosted"
+
+    @cached_property
+    def booster(self) -> lgb.Booster:
+        """Parsed once."""
+        return lgb.Booster(model_str=self.text)
+
+    def logits(self, features: pd.DataFrame) -> Floats:
+        """(n,) raw score: log-odds of the cross-entropy objective."""
+        raw = self.booster.predict(features.to_numpy(np.float32), raw_score=True)
+        return np.asarray(raw, float)
+
+    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+        """(n, features + 1) TreeSHAP values (Lundberg 2018), additive to the log-odds."""
+        parts = self.booster.predict(features.to_numpy(np.float32), pred_contrib=True)
+        return pd.DataFrame(parts, features.index, [*features.columns, "base"])
+
+    def to_json(self) -> dict[str, Any]:
+        """The booster's text."""
+        return {"text": self.text}
+
+
+@dataclass(frozen=True)
+class Boosted(Learner):
+    """Gradient-boosted trees."""
+
+    categorical: tuple[str, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=lambda: DEFAULTS)
+    seed: int = 0
+
+    def prepare(self, features: pd.DataFrame, thin: Bools) -> lgb.Dataset:  # noqa: ARG002
+        """Bin the features once; every target reuses the bins."""
+        codes = [n for n, name in enumerate(features.columns) if name in self.categorical]
+        data = lgb.Dataset(
+            features.to_numpy(np.float32),
+            label=np.zeros(len(features)),
+            categorical_feature=codes,
+            params={"max_bin": self.params["max_bin"], "verbose": -1, "min_data_in_bin": 10},
+            free_raw_data=False,
+        )
+        return data.construct()
+
+    def fit(self, prepared: lgb.Dataset, target: Floats, rows: Bools) -> BoostedModel:
+        """Fit on the rows marked; the others weigh nothing."""
+        params = {
+            **{name: value for name, value in self.params.items() if name != "rounds"},
+            "objective": "cross_entropy",
+            "seed": self.seed,
+            "deterministic": True,
+            "force_col_wise": True,
+            "verbose": -1,
+            "num_threads": 2,
+        }
+        data = prepared.subset(np.flatnonzero(rows))
+        data.set_label(np.clip(target[rows], 0.0, 1.0))
+        booster = lgb.train(params, data, num_boost_round=int(self.params["rounds"]))
+        return BoostedModel(booster.model_to_string(num_iteration=-1))

@@ -1,0 +1,176 @@
+"""The close model: incidence of won and lost learned by bootstrapped targets on the weekly panel.
+
+The label of a snapshot is its outcome where that comes within the next step, else the model's own
+answer for the rest of the horizon at the deal's snapshot one step later (temporal-difference targets;
+Sutton 1988, "Learning to predict by the methods of temporal differences"; applied to competing risks).
+So every open deal teaches, no row waits for its whole horizon to pass, and a row enters only if the
+step ended before the data cut: that rule is the purge and it handles censoring.
+
+`ever` starts from rows watched long enough and is then iterated with the same step until it is
+consistent with itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.history import LOST, WON, History
+from features.outcomes import Outcomes, outcomes
+from features.snapshots import WEEK, Snapshots
+from features.windows import DAY, Bools, Floats, Ints
+from training.incidence import KNOTS, Incidence, coherent, tail_of
+from training.learners import Learner, Model, expit
+
+STEPS = {56: 28, 84: 28, 112: 28, 196: 84}
+"""Length in days of the step by which each knot after the first builds on an earlier one."""
+EVER_STEP = 28
+EVER_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Snapshots with features and outcomes, as one origin knows them.
+
+    Attributes
+    ----------
+    next_row : step in days -> (n,) row of the same deal one step later, -1 where there is none
+    thin : (n,) one row in four of each deal, about independent
+    """
+
+    snapshots: Snapshots
+    features: pd.DataFrame
+    outcomes: Outcomes
+    cut: int
+    next_row: dict[int, Ints]
+    thin: Bools
+
+    def __len__(self) -> int:
+        return len(self.snapshots)
+
+    @property
+    def closed_deals(self) -> int:
+        """Deals of the panel whose outcome is known."""
+        return len(np.unique(self.snapshots.deal[self.outcomes.kind > 0]))
+
+
+def make_panel(history: History, snapshots: Snapshots, features: pd.DataFrame, cut: int) -> Panel:
+    """Join features with the outcomes known before `cut` (microseconds)."""
+    found = outcomes(history, snapshots, cut)
+    steps = {EVER_STEP, *STEPS.values()}
+    later = {step: _rows_later(snapshots, step) for step in steps}
+    week = (cut - snapshots.time) // WEEK
+    return Panel(snapshots, features, found, cut, later, (week + snapshots.deal) % 4 == 0)
+
+
+def _rows_later(snapshots: Snapshots, step: int) -> Ints:
+    """(n,) row of the deal's snapshot `step` days later; -1 where it is not in the panel."""
+    weeks = step * DAY // WEEK
+    row = np.arange(len(snapshots))
+    found = np.full(len(snapshots), -1)
+    for ahead in range(1, weeks + 1):
+        # Sorted by (deal, time), weekly at the most: the row sought is at most `weeks` rows ahead.
+        target = np.minimum(row + ahead, len(snapshots) - 1)
+        same = (snapshots.deal[target] == snapshots.deal) & (row + ahead < len(snapshots))
+        match = same & (snapshots.time[target] == snapshots.time + step * DAY)
+        found = np.where(match, target, found)
+    return found
+
+
+@dataclass(frozen=True)
+class CloseModel:
+    """Models of won and lost at each knot and, last, ever.
+
+    Attributes
+    ----------
+    slope, offset : calibration of the log-odds of won and of lost: offset + slope x log-odds
+    """
+
+    won: tuple[Model, ...]
+    lost: tuple[Model, ...]
+    tail_days: float
+    longest: float
+    slope: tuple[float, float] = (1.0, 1.0)
+    offset: tuple[float, float] = (0.0, 0.0)
+
+    def incidence(self, features: pd.DataFrame) -> Incidence:
+        """Coherent, calibrated curves of n deals."""
+        raw = [self._raw(side, features) for side in (0, 1)]
+        won, lost = coherent(*raw)
+        return Incidence(won, lost, self.tail_days, self.longest)
+
+    def _raw(self, side: int, features: pd.DataFrame) -> Floats:
+        models = (self.won, self.lost)[side]
+        columns = [
+            expit(self.offset[side] + self.slope[side] * model.logits(features)) for model in models
+        ]
+        return np.stack(columns, axis=1) if len(features) else np.zeros((0, len(models)))
+
+
+Progress = Callable[[str], None]
+
+
+def fit_close(panel: Panel, learner: Learner, longest: float, until: int | None = None) -> CloseModel:
+    """Fit won and lost on a panel.
+
+    Parameters
+    ----------
+    longest : days that stand for `ever`
+    until : fit knots up to this horizon only (a fold that is compared at that horizon needs no more);
+        the last one then stands in for those after it
+    """
+    prepared = learner.prepare(panel.features, panel.thin)
+    won = _fit_side(panel, learner, prepared, WON, until)
+    lost = _fit_side(panel, learner, prepared, LOST, until)
+    ever = np.stack([expit(m.logits(panel.features)) for m in won[-3:]], axis=1)
+    tail = tail_of(ever) if until is None and len(panel) else 120.0
+    return CloseModel(tuple(won), tuple(lost), tail, longest)
+
+
+def _fit_side(
+    panel: Panel, learner: Learner, prepared: Any, kind: int, until: int | None
+) -> list[Model]:
+    """Models of one outcome at every knot and ever."""
+    horizon = KNOTS[0]
+    target, rows = _target(panel, kind, horizon, None)
+    models = {horizon: learner.fit(prepared, target, rows)}
+    answers = {horizon: _answers(models[horizon], panel)}
+    for knot, step in STEPS.items():
+        if until is not None and knot > until:
+            models[knot] = models[max(k for k in models if k <= until)]
+            continue
+        target, rows = _target(panel, kind, step, answers[knot - step])
+        models[knot] = learner.fit(prepared, target, rows)
+        answers[knot] = _answers(models[knot], panel)
+    if until is not None:
+        return [*models.values(), models[KNOTS[-1]]]
+    ever = answers[KNOTS[-1]]
+    for _ in range(EVER_ROUNDS):
+        target, rows = _target(panel, kind, EVER_STEP, ever)
+        last = learner.fit(prepared, target, rows)
+        ever = _answers(last, panel)
+    return [*models.values(), last]
+
+
+def _answers(model: Model, panel: Panel) -> Floats:
+    return expit(model.logits(panel.features))
+
+
+def _target(panel: Panel, kind: int, step: int, later: Floats | None) -> tuple[Floats, Bools]:
+    """Targets of a step, and the rows that have one.
+
+    1 where the outcome came within the step and is `kind`, 0 where it came and is not; else what
+    `later` expects at the deal's snapshot a step later (0 without `later`).
+    """
+    came = panel.outcomes.days < step
+    target = (came & (panel.outcomes.kind == kind)).astype(float)
+    known = panel.outcomes.known(step)
+    if later is None:
+        return target, known
+    after = panel.next_row[step]
+    target = np.where(~came & (after >= 0), later[after], target)
+    return target, known & (came | (after >= 0))

@@ -1,0 +1,118 @@
+"""Learners: from features and targets in [0, 1] to a probability, one strategy a class.
+
+A target may be a fraction: the share of a still open deal that another model expects to be won. All
+learners answer on the logit scale so that they can be averaged and explained there.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.windows import Bools, Floats
+
+LOWEST = 1e-5
+"""Predictions are kept this far from 0 and 1."""
+
+
+def logit(p: Floats) -> Floats:
+    """Log-odds of probabilities, kept off the ends."""
+    inside = np.clip(p, LOWEST, 1 - LOWEST)
+    out: Floats = np.log(inside) - np.log1p(-inside)
+    return out
+
+
+def expit(x: Floats) -> Floats:
+    """Probability of log-odds."""
+    out: Floats = 1.0 / (1.0 + np.exp(-np.clip(x, -30.0, 30.0)))
+    return out
+
+
+class Model(ABC):
+    """What a learner has learned: one binary probability."""
+
+    kind: str
+
+    @abstractmethod
+    def logits(self, features: pd.DataFrame) -> Floats:
+        """(n,) log-odds."""
+
+    @abstractmethod
+    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+        """(n, features + 1) additive parts of the log-odds; column `base` holds the constant."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to answer again, as plain types."""
+
+
+class Learner(ABC):
+    """A way to learn one binary probability from rows."""
+
+    @abstractmethod
+    def prepare(self, features: pd.DataFrame, thin: Bools) -> Any:
+        """Do once for all targets what depends on the features alone.
+
+        `thin` marks rows that are about independent: enough for a learner of few parameters.
+        """
+
+    @abstractmethod
+    def fit(self, prepared: Any, target: Floats, rows: Bools) -> Model:
+        """Learn from the rows marked; target is (n,) in [0, 1] there."""
+
+
+@dataclass(frozen=True)
+class BlendModel(Model):
+    """Weighted mean of log-odds."""
+
+    parts: Sequence[Model]
+    weights: Sequence[float]
+    kind = "blend"
+
+    def logits(self, features: pd.DataFrame) -> Floats:
+        """(n,) log-odds."""
+        parts = [w * m.logits(features) for m, w in zip(self.parts, self.weights, strict=True)]
+        total: Floats = np.sum(parts, axis=0)
+        return total
+
+    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+        """(n, features + 1) weighted sum of the parts' contributions."""
+        total = pd.DataFrame(0.0, index=features.index, columns=[*features.columns, "base"])
+        for model, weight in zip(self.parts, self.weights, strict=True):
+            total = total.add(weight * model.contributions(features), fill_value=0.0)
+        return total[[*features.columns, "base"]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Parts and weights."""
+        return {"parts": [m.to_json() for m in self.parts], "weights": list(self.weights)}
+
+
+@dataclass(frozen=True)
+class Blend(Learner):
+    """Fit several learners on the same target and average their log-odds."""
+
+    learners: Sequence[Learner]
+    weights: Sequence[float]
+
+    def prepare(self, features: pd.DataFrame, thin: Bools) -> list[Any]:
+        """Prepare each."""
+        return [learner.prepare(features, thin) for learner in self.learners]
+
+    def fit(self, prepared: list[Any], target: Floats, rows: Bools) -> BlendModel:
+        """Fit each."""
+        parts = [
+            learner.fit(part, target, rows)
+            for learner, part in zip(self.learners, prepared, strict=True)
+        ]
+        return BlendModel(parts, self.weights)
+
+
+def grouped(contributions: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
+    """(n, groups) contributions summed by the group of their feature."""
+    names = [groups.get(str(column), str(column)) for column in contributions.columns]
+    return contributions.T.groupby(names).sum().T

@@ -1,0 +1,223 @@
+"""The spline-logistic twin: ridge logistic regression on piecewise-linear bases of the features.
+
+Where LightGBM needs many rows to draw a smooth line, this draws it with a few coefficients; averaged,
+each mends the other's faults. scikit-learn's logistic regression takes hard labels only, and the targets
+here may be fractions, so the Newton iteration (iteratively reweighted least squares; McCullagh and
+Nelder 1989, section 2.5) is written out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.linalg import cho_factor, cho_solve
+
+from features.windows import Bools, Floats
+from training.learners import Learner, Model, expit
+
+QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
+MOST_ROWS = 80_000
+WITH_STAGE = (
+    "age_days",
+    "days_in_stage",
+    "days_since_last_activity",
+    "days_since_last_inbound",
+    "activities_30d_count",
+    "inbound_30d_count",
+    "days_to_close_date",
+    "log_amount",
+    "quarter_end_days",
+    "month_end_days",
+)
+"""Features whose effect may differ by stage."""
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Columns of the regression, from the features.
+
+    Attributes
+    ----------
+    knots : quantiles of each numeric feature: below the first and above the last it is flat
+    codes : the codes of each categorical feature that get a column each
+    stages : codes of the stages that get slopes of their own in the features `by_stage`
+    mean, scale : of every column, for standardising
+    """
+
+    features: tuple[str, ...]
+    knots: Mapping[str, tuple[float, ...]]
+    codes: Mapping[str, tuple[float, ...]]
+    stages: tuple[float, ...]
+    by_stage: tuple[str, ...]
+    mean: tuple[float, ...] = ()
+    scale: tuple[float, ...] = ()
+
+    def columns(self, features: pd.DataFrame) -> tuple[npt.NDArray[np.float32], list[str]]:
+        """(n, columns) standardised matrix, and for each column the feature it belongs to."""
+        parts, owner = [], []
+        for name in self.features:
+            values = features[name].to_numpy(np.float32)
+            made = (
+                _one_hot(values, self.codes[name])
+                if name in self.codes
+                else _hinges(values, self.knots[name])
+            )
+            parts.append(made)
+            owner += [name] * made.shape[1]
+        if self.stages:
+            stage = features["stage_code"].to_numpy(np.float32)
+            for name in self.by_stage:
+                middle = _scaled(features[name].to_numpy(np.float32), self.knots[name])
+                parts.append(np.where(stage[:, None] == self.stages, middle[:, None], 0))
+                owner += [name] * len(self.stages)
+        matrix = np.concatenate(parts, axis=1).astype(np.float32)
+        if self.mean:
+            matrix -= np.asarray(self.mean, np.float32)
+            matrix /= np.asarray(self.scale, np.float32)
+        return matrix, owner
+
+
+def _one_hot(values: npt.NDArray[np.float32], codes: tuple[float, ...]) -> Any:
+    return (values[:, None] == np.asarray(codes, np.float32)).astype(np.float32)
+
+
+def _scaled(values: npt.NDArray[np.float32], knots: tuple[float, ...]) -> Any:
+    """Values on [0, 1] between the outer knots; the middle where missing."""
+    low, high = knots[0], knots[-1]
+    middle = knots[len(knots) // 2]
+    inside = np.clip(np.nan_to_num(values, nan=middle), low, high)
+    return (inside - low) / (high - low)
+
+
+def _hinges(values: npt.NDArray[np.float32], knots: tuple[float, ...]) -> Any:
+    """Piecewise-linear basis: how far the value has come through each interval between knots.
+
+    A last column tells where the value is missing.
+    """
+    missing = np.isnan(values)
+    filled = np.where(missing, knots[0], values)[:, None]
+    low, high = np.asarray(knots[:-1], np.float32), np.asarray(knots[1:], np.float32)
+    ramps = np.clip((filled - low) / (high - low), 0, 1)
+    return np.concatenate([ramps, missing[:, None]], axis=1).astype(np.float32)
+
+
+def learn_basis(features: pd.DataFrame, categorical: tuple[str, ...]) -> Basis:
+    """Place knots at quantiles; features that never vary get no columns."""
+    knots: dict[str, tuple[float, ...]] = {}
+    codes: dict[str, tuple[float, ...]] = {}
+    for name in features.columns:
+        values = features[name].to_numpy(np.float32)
+        values = values[np.isfinite(values)]
+        if name in categorical:
+            found, count = np.unique(values, return_counts=True)
+            codes[name] = tuple(float(c) for c, n in zip(found, count, strict=True) if n >= 30)
+        elif len(values):
+            cuts = np.unique(np.quantile(values, QUANTILES).astype(np.float32))
+            if len(cuts) < 2:
+                cuts = np.unique([values.min(), values.max()])
+            if len(cuts) >= 2:
+                knots[name] = tuple(map(float, cuts))
+    used = tuple(name for name in features.columns if name in knots or len(codes.get(name, ())) > 1)
+    by_stage = tuple(name for name in WITH_STAGE if name in knots)
+    stages = codes.get("stage_code", ())
+    basis = Basis(used, knots, codes, stages if by_stage else (), by_stage)
+    matrix, _ = basis.columns(features)
+    scale = np.maximum(matrix.std(axis=0), 1e-3)
+    mean = tuple(matrix.mean(axis=0).tolist())
+    return Basis(used, knots, codes, basis.stages, by_stage, mean, tuple(scale.tolist()))
+
+
+@dataclass(frozen=True)
+class LogisticModel(Model):
+    """Coefficients of the standardised columns of a basis."""
+
+    basis: Basis
+    intercept: float
+    coefficients: Floats
+    kind = "logistic"
+
+    def logits(self, features: pd.DataFrame) -> Floats:
+        """(n,) log-odds."""
+        matrix, _ = self.basis.columns(features)
+        out: Floats = self.intercept + (matrix @ self.coefficients.astype(np.float32)).astype(float)
+        return out
+
+    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+        """(n, features + 1) coefficient x standardised column, summed by feature."""
+        matrix, owner = self.basis.columns(features)
+        parts = pd.DataFrame(matrix * self.coefficients, features.index, owner)
+        summed = parts.T.groupby(level=0).sum().T
+        return summed.reindex(columns=[*features.columns, "base"], fill_value=0.0).assign(
+            base=self.intercept
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Basis and coefficients."""
+        return {
+            "basis": asdict(self.basis),
+            "intercept": self.intercept,
+            "coefficients": self.coefficients.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """The basis with its columns on the rows that are about independent."""
+
+    basis: Basis
+    matrix: npt.NDArray[np.float32]
+    used: Bools
+
+
+@dataclass(frozen=True)
+class Logistic(Learner):
+    """Ridge logistic regression; `l2` is the penalty on standardised coefficients."""
+
+    categorical: tuple[str, ...] = ()
+    l2: float = 30.0
+
+    def prepare(self, features: pd.DataFrame, thin: Bools) -> Prepared:
+        """Learn the basis and keep its columns on the thinned rows (at most MOST_ROWS)."""
+        chosen = np.flatnonzero(thin)
+        if len(chosen) > MOST_ROWS:
+            chosen = chosen[:: int(np.ceil(len(chosen) / MOST_ROWS))]
+        used = np.zeros(len(features), bool)
+        used[chosen] = True
+        rows = features[used]
+        basis = learn_basis(rows, self.categorical)
+        return Prepared(basis, basis.columns(rows)[0], used)
+
+    def fit(self, prepared: Prepared, target: Floats, rows: Bools) -> LogisticModel:
+        """Newton's method from the base rate."""
+        inside = rows[prepared.used]
+        matrix = prepared.matrix[inside]
+        goal = target[prepared.used & rows]
+        intercept, coefficients = newton_logistic(matrix, goal, self.l2)
+        return LogisticModel(prepared.basis, intercept, coefficients)
+
+
+def newton_logistic(
+    matrix: npt.NDArray[np.float32], target: Floats, l2: float, steps: int = 8
+) -> tuple[float, Floats]:
+    """Minimise cross-entropy + l2/2 |coefficients|^2; the intercept is not penalised."""
+    x = np.concatenate([np.ones((len(matrix), 1), np.float32), matrix], axis=1)
+    beta = np.zeros(x.shape[1])
+    rate = np.clip(target.mean() if len(target) else 0.5, 1e-4, 1 - 1e-4)
+    beta[0] = np.log(rate / (1 - rate))
+    penalty = np.full(len(beta), l2)
+    penalty[0] = 1e-6
+    for _ in range(steps):
+        p = expit((x @ beta.astype(np.float32)).astype(float))
+        weight = np.maximum(p * (1 - p), 1e-5).astype(np.float32)
+        gradient = x.T @ (target - p).astype(np.float32) - penalty * beta
+        hessian = ((x * weight[:, None]).T @ x).astype(float) + np.diag(penalty)
+        step = cho_solve(cho_factor(hessian), gradient)
+        beta += step
+        if np.abs(step).max() < 1e-4:
+            break
+    return float(beta[0]), beta[1:]
