@@ -80,7 +80,13 @@ class Boosted(Learner):
         )
         return data.construct()
 
-    def fit(self, prepared: lgb.Dataset, target: Floats, rows: Bools) -> BoostedModel:
+    def fit(
+        self,
+        prepared: lgb.Dataset,
+        target: Floats,
+        rows: Bools,
+        start: Model | None = None,  # noqa: ARG002 - both are fitted in one go
+    ) -> BoostedModel:
         """Fit on the rows marked; the others weigh nothing."""
         params = {
             **{name: value for name, value in self.params.items() if name != "rounds"},
@@ -91,7 +97,7 @@ class Boosted(Learner):
             "verbose": -1,
             "num_threads": 2,
         }
-        data = prepared.subset(np.flatnonzero(rows))
+        data = prepared.subset(np.flatnonzero(rows)).construct()
         data.set_label(np.clip(target[rows], 0.0, 1.0))
         booster = lgb.train(params, data, num_boost_round=int(self.params["rounds"]))
         return BoostedModel(booster.model_to_string(num_iteration=-1))

@@ -144,14 +144,14 @@ def _fit_side(
             models[knot] = models[max(k for k in models if k <= until)]
             continue
         target, rows = _target(panel, kind, step, answers[knot - step])
-        models[knot] = learner.fit(prepared, target, rows)
+        models[knot] = learner.fit(prepared, target, rows, models[knot - step])
         answers[knot] = _answers(models[knot], panel)
     if until is not None:
         return [*models.values(), models[KNOTS[-1]]]
-    ever = answers[KNOTS[-1]]
+    ever, last = answers[KNOTS[-1]], models[KNOTS[-1]]
     for _ in range(EVER_ROUNDS):
         target, rows = _target(panel, kind, EVER_STEP, ever)
-        last = learner.fit(prepared, target, rows)
+        last = learner.fit(prepared, target, rows, last)
         ever = _answers(last, panel)
     return [*models.values(), last]
 

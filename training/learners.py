@@ -62,8 +62,13 @@ class Learner(ABC):
         """
 
     @abstractmethod
-    def fit(self, prepared: Any, target: Floats, rows: Bools) -> Model:
-        """Learn from the rows marked; target is (n,) in [0, 1] there."""
+    def fit(
+        self, prepared: Any, target: Floats, rows: Bools, start: Model | None = None
+    ) -> Model:
+        """Learn from the rows marked; target is (n,) in [0, 1] there.
+
+        `start` is a model of a neighbouring target, which an iterative learner may begin from.
+        """
 
 
 @dataclass(frozen=True)
@@ -103,11 +108,14 @@ class Blend(Learner):
         """Prepare each."""
         return [learner.prepare(features, thin) for learner in self.learners]
 
-    def fit(self, prepared: list[Any], target: Floats, rows: Bools) -> BlendModel:
+    def fit(
+        self, prepared: list[Any], target: Floats, rows: Bools, start: Model | None = None
+    ) -> BlendModel:
         """Fit each."""
+        starts = start.parts if isinstance(start, BlendModel) else [None] * len(self.learners)
         parts = [
-            learner.fit(part, target, rows)
-            for learner, part in zip(self.learners, prepared, strict=True)
+            learner.fit(part, target, rows, first)
+            for learner, part, first in zip(self.learners, prepared, starts, strict=True)
         ]
         return BlendModel(parts, self.weights)
 

@@ -9,7 +9,7 @@ Nelder 1989, section 2.5) is written out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from scipy.linalg import cho_factor, cho_solve
 from features.windows import Bools, Floats
 from training.learners import Learner, Model, expit
 
-QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
+QUANTILES = (0.02, 0.35, 0.7, 0.98)
 MOST_ROWS = 80_000
 WITH_STAGE = (
     "age_days",
@@ -45,6 +45,7 @@ class Basis:
     ----------
     knots : quantiles of each numeric feature: below the first and above the last it is flat
     codes : the codes of each categorical feature that get a column each
+    gaps : features that are sometimes missing: they get a column that says so
     stages : codes of the stages that get slopes of their own in the features `by_stage`
     mean, scale : of every column, for standardising
     """
@@ -52,6 +53,7 @@ class Basis:
     features: tuple[str, ...]
     knots: Mapping[str, tuple[float, ...]]
     codes: Mapping[str, tuple[float, ...]]
+    gaps: tuple[str, ...]
     stages: tuple[float, ...]
     by_stage: tuple[str, ...]
     mean: tuple[float, ...] = ()
@@ -65,7 +67,7 @@ class Basis:
             made = (
                 _one_hot(values, self.codes[name])
                 if name in self.codes
-                else _hinges(values, self.knots[name])
+                else _hinges(values, self.knots[name], name in self.gaps)
             )
             parts.append(made)
             owner += [name] * made.shape[1]
@@ -94,16 +96,13 @@ def _scaled(values: npt.NDArray[np.float32], knots: tuple[float, ...]) -> Any:
     return (inside - low) / (high - low)
 
 
-def _hinges(values: npt.NDArray[np.float32], knots: tuple[float, ...]) -> Any:
-    """Piecewise-linear basis: how far the value has come through each interval between knots.
-
-    A last column tells where the value is missing.
-    """
+def _hinges(values: npt.NDArray[np.float32], knots: tuple[float, ...], gaps: bool) -> Any:
+    """Piecewise-linear basis: how far the value has come through each interval between knots."""
     missing = np.isnan(values)
     filled = np.where(missing, knots[0], values)[:, None]
     low, high = np.asarray(knots[:-1], np.float32), np.asarray(knots[1:], np.float32)
     ramps = np.clip((filled - low) / (high - low), 0, 1)
-    return np.concatenate([ramps, missing[:, None]], axis=1).astype(np.float32)
+    return np.concatenate([ramps, missing[:, None]], axis=1) if gaps else ramps
 
 
 def learn_basis(features: pd.DataFrame, categorical: tuple[str, ...]) -> Basis:
@@ -123,13 +122,14 @@ def learn_basis(features: pd.DataFrame, categorical: tuple[str, ...]) -> Basis:
             if len(cuts) >= 2:
                 knots[name] = tuple(map(float, cuts))
     used = tuple(name for name in features.columns if name in knots or len(codes.get(name, ())) > 1)
+    gaps = tuple(name for name in knots if features[name].isna().mean() > 0.005)
     by_stage = tuple(name for name in WITH_STAGE if name in knots)
     stages = codes.get("stage_code", ())
-    basis = Basis(used, knots, codes, stages if by_stage else (), by_stage)
+    basis = Basis(used, knots, codes, gaps, stages if by_stage else (), by_stage)
     matrix, _ = basis.columns(features)
     scale = np.maximum(matrix.std(axis=0), 1e-3)
     mean = tuple(matrix.mean(axis=0).tolist())
-    return Basis(used, knots, codes, basis.stages, by_stage, mean, tuple(scale.tolist()))
+    return replace(basis, mean=mean, scale=tuple(scale.tolist()))
 
 
 @dataclass(frozen=True)
@@ -192,23 +192,32 @@ class Logistic(Learner):
         basis = learn_basis(rows, self.categorical)
         return Prepared(basis, basis.columns(rows)[0], used)
 
-    def fit(self, prepared: Prepared, target: Floats, rows: Bools) -> LogisticModel:
-        """Newton's method from the base rate."""
+    def fit(
+        self, prepared: Prepared, target: Floats, rows: Bools, start: Model | None = None
+    ) -> LogisticModel:
+        """Newton's method from the model of a neighbouring target, or from the base rate."""
         inside = rows[prepared.used]
         matrix = prepared.matrix[inside]
         goal = target[prepared.used & rows]
-        intercept, coefficients = newton_logistic(matrix, goal, self.l2)
+        first = None
+        if isinstance(start, LogisticModel):
+            first = np.append(start.intercept, start.coefficients)
+        intercept, coefficients = newton_logistic(matrix, goal, self.l2, first)
         return LogisticModel(prepared.basis, intercept, coefficients)
 
 
 def newton_logistic(
-    matrix: npt.NDArray[np.float32], target: Floats, l2: float, steps: int = 8
+    matrix: npt.NDArray[np.float32],
+    target: Floats,
+    l2: float,
+    start: Floats | None = None,
+    steps: int = 8,
 ) -> tuple[float, Floats]:
     """Minimise cross-entropy + l2/2 |coefficients|^2; the intercept is not penalised."""
     x = np.concatenate([np.ones((len(matrix), 1), np.float32), matrix], axis=1)
-    beta = np.zeros(x.shape[1])
     rate = np.clip(target.mean() if len(target) else 0.5, 1e-4, 1 - 1e-4)
-    beta[0] = np.log(rate / (1 - rate))
+    base = np.append(np.log(rate / (1 - rate)), np.zeros(matrix.shape[1]))
+    beta = base if start is None else start.copy()
     penalty = np.full(len(beta), l2)
     penalty[0] = 1e-6
     for _ in range(steps):
@@ -218,6 +227,6 @@ def newton_logistic(
         hessian = ((x * weight[:, None]).T @ x).astype(float) + np.diag(penalty)
         step = cho_solve(cho_factor(hessian), gradient)
         beta += step
-        if np.abs(step).max() < 1e-4:
+        if np.abs(step).max() < 2e-3:
             break
     return float(beta[0]), beta[1:]

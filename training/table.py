@@ -96,7 +96,13 @@ class Table(Learner):
         stage, band = _cell(features, stages, ages)
         return PreparedTable(stages, ages, stage, band, np.full(len(features), 1 / self.rows_a_deal))
 
-    def fit(self, prepared: PreparedTable, target: Floats, rows: Bools) -> TableModel:
+    def fit(
+        self,
+        prepared: PreparedTable,
+        target: Floats,
+        rows: Bools,
+        start: Model | None = None,  # noqa: ARG002 - both are fitted in one go
+    ) -> TableModel:
         """Shares, each shrunk to the level above."""
         shape = (len(prepared.stages) + 1, len(prepared.ages) + 1)
         weight = np.zeros(shape)

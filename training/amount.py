@@ -1,0 +1,155 @@
+"""The amount at close, given a win: what deals were won for against what was known before.
+
+Where an amount is known the model predicts the logarithm of (amount at close / amount known); where
+none is, the logarithm of the amount at close itself. With few wins both fall back to shrunk means. The
+errors that the model made are kept: they are the spread of the forecast's amounts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+
+from features.history import WON, History
+from features.windows import SECOND, Bools, Floats
+from training.close import Panel
+
+ENOUGH_WINS = 400
+PSEUDO_WINS = 20.0
+LARGEST_STEP = 2.0
+"""Log ratios are clipped here (a factor of 7.4): beyond it they are typing errors or new deals."""
+KEPT_ERRORS = 2_000
+PARAMS: Mapping[str, Any] = {
+    "objective": "regression",
+    "num_leaves": 7,
+    "min_data_in_leaf": 100,
+    "learning_rate": 0.05,
+    "lambda_l2": 20.0,
+    "feature_fraction": 0.5,
+    "max_bin": 63,
+    "verbose": -1,
+    "deterministic": True,
+    "force_col_wise": True,
+    "num_threads": 2,
+    "seed": 0,
+}
+
+
+@dataclass(frozen=True)
+class LogModel:
+    """Mean of a logarithm: a booster, or a constant; with the errors left over."""
+
+    constant: float
+    errors: Floats
+    text: str = ""
+
+    def predict(self, features: pd.DataFrame) -> Floats:
+        """(n,) expected logarithm."""
+        if not self.text or not len(features):
+            return np.full(len(features), self.constant)
+        booster = lgb.Booster(model_str=self.text)
+        return np.asarray(booster.predict(features.to_numpy(np.float32)), float)
+
+    @property
+    def smearing(self) -> float:
+        """Mean of exp(error): what turns the exponent of a mean log into a mean (Duan 1983)."""
+        return float(np.exp(self.errors).mean()) if len(self.errors) else 1.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types for the bundle."""
+        return {"constant": self.constant, "errors": self.errors.tolist(), "text": self.text}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> LogModel:
+        """Read back what `to_json` wrote."""
+        return cls(found["constant"], np.array(found["errors"], float), found["text"])
+
+
+@dataclass(frozen=True)
+class AmountModel:
+    """Amount at close given a win.
+
+    Attributes
+    ----------
+    ratio : log of amount at close over amount known
+    level : log of the amount at close where none is known
+    wins : wins with an amount behind it; 0 means that amounts cannot be answered
+    """
+
+    ratio: LogModel
+    level: LogModel
+    wins: int
+
+    def expected(self, features: pd.DataFrame, known: Floats) -> Floats:
+        """(n,) mean amount if won, firm's currency; NaN where the history holds no won amount."""
+        if not self.wins:
+            return np.full(len(known), np.nan)
+        has = known > 0
+        base = np.log(np.where(has, known, 1.0))
+        with_amount = np.exp(base + self.ratio.predict(features)) * self.ratio.smearing
+        without = np.exp(self.level.predict(features)) * self.level.smearing
+        return np.where(has, with_amount, without)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types for the bundle."""
+        return {"ratio": self.ratio.to_json(), "level": self.level.to_json(), "wins": self.wins}
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> AmountModel:
+        """Read back what `to_json` wrote."""
+        parts = [LogModel.from_json(found[name]) for name in ("ratio", "level")]
+        return cls(parts[0], parts[1], int(found["wins"]))
+
+
+def closing_amounts(history: History) -> Floats:
+    """(closings,) amount of the deal once the closing was known; NaN where missing or zero."""
+    closings = history.closings
+    amount = history.changes["amount"].last("value", closings.group, closings.time + SECOND)
+    return np.where(amount > 0, amount, np.nan)
+
+
+def fit_amount(history: History, panel: Panel) -> AmountModel:
+    """Learn from the snapshots of deals whose win was known before the panel's cut."""
+    won = panel.outcomes.kind == WON
+    amounts = closing_amounts(history)
+    at_close = np.full(len(panel), np.nan)
+    at_close[won] = amounts[panel.outcomes.closing[won]]
+    known = history.changes["amount"].last("value", panel.snapshots.deal, panel.snapshots.time)
+    priced = won & ~np.isnan(at_close)
+    wins = len(np.unique(panel.snapshots.deal[priced]))
+    log_close = np.log(np.where(priced, at_close, 1.0))
+    has = priced & (known > 0)
+    step = log_close - np.log(np.where(known > 0, known, 1.0))
+    step = np.clip(step, -LARGEST_STEP, LARGEST_STEP)
+    prior = 0.0
+    ratio = _fit_log(panel, step, has, prior)
+    centre = float(np.median(log_close[priced])) if wins else 0.0
+    return AmountModel(ratio, _fit_log(panel, log_close, priced, centre), wins)
+
+
+def _fit_log(panel: Panel, target: Floats, rows: Bools, prior: float) -> LogModel:
+    """A shrunk mean; a booster above it where wins are many."""
+    deals = panel.snapshots.deal[rows]
+    wins = len(np.unique(deals))
+    if not wins:
+        return LogModel(prior, np.zeros(0))
+    goal = target[rows]
+    constant = float((goal.mean() * wins + prior * PSEUDO_WINS) / (wins + PSEUDO_WINS))
+    if wins < ENOUGH_WINS or goal.std() < 1e-6:
+        return LogModel(constant, _thin(goal - goal.mean()))
+    matrix = panel.features[rows].to_numpy(np.float32)
+    data = lgb.Dataset(matrix, label=goal, params={"max_bin": 63, "verbose": -1})
+    booster = lgb.train(dict(PARAMS), data, num_boost_round=100)
+    errors = goal - np.asarray(booster.predict(matrix), float)
+    return LogModel(constant, _thin(errors), booster.model_to_string())
+
+
+def _thin(errors: Floats) -> Floats:
+    """At most KEPT_ERRORS errors, evenly over their sorted range, centred."""
+    kept = np.sort(errors)[:: max(1, int(np.ceil(len(errors) / KEPT_ERRORS)))]
+    return kept - kept.mean()

@@ -1,0 +1,261 @@
+"""The revenue forecast by simulation: booked + open deals + deals not yet created.
+
+On each path every open deal is won in a period (or not) by its incidence, at its expected amount times
+an error that the amount model has made; deals not yet created win at a Poisson rate and look like a
+recent win. One shock a fiscal quarter is shared by all deals of a path: without it intervals are too
+narrow, for deals do not fail independently. Every roll-up sums the same paths, so parts add up to the
+whole on each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from features.fiscal import Period, boundaries, period_name
+from features.windows import DAY, Floats, Ints
+
+PATHS = 10_000
+CHUNK_CELLS = 4_000_000
+SHOCK_SD = 0.10
+"""Prior standard deviation of a quarter's shock, log scale."""
+
+
+@dataclass(frozen=True)
+class OpenDeals:
+    """What the simulation needs of the deals open at as-of.
+
+    Attributes
+    ----------
+    won_by : (deals, periods) P(won by the end of each period)
+    amount : (deals,) mean amount if won, in the unit of the forecast
+    errors : log errors of the amounts, drawn from at random
+    labels : (deals,) rows with a column for each dimension of roll-up
+    """
+
+    won_by: Floats
+    amount: Floats
+    errors: Floats
+    labels: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class NewDeals:
+    """Deals not yet created.
+
+    Attributes
+    ----------
+    wins : (periods,) expected wins in each period
+    dispersion : variance of their number over its mean, at least 1
+    amounts, labels : recent wins, the likes of which will come
+    """
+
+    wins: Floats
+    dispersion: float
+    amounts: Floats
+    labels: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Booked:
+    """Wins of the first period known before as-of: amount and labels of each."""
+
+    amounts: Floats
+    labels: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """Periods asked: their edges in microseconds, names and the fiscal quarter of each."""
+
+    as_of: int
+    edges: Ints
+    names: tuple[str, ...]
+    quarter: Ints
+
+    @classmethod
+    def of(cls, as_of: int, period: Period, periods: int, start_month: int) -> Calendar:
+        """Period that holds `as_of` and those after it; the first counts from `as_of` on."""
+        edges = boundaries(as_of, period, periods, start_month)
+        names = tuple(period_name(int(e), period, start_month) for e in edges[:-1])
+        quarters = [period_name(int(e), "quarter", start_month) for e in edges[:-1]]
+        return cls(as_of, edges, names, pd.factorize(np.array(quarters, object))[0])
+
+    @property
+    def ends_in_days(self) -> Floats:
+        """(periods,) days from as-of to the end of each period."""
+        days: Floats = (self.edges[1:] - self.as_of) / DAY
+        return days
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """Sums by path: `parts[dimension]` is (paths, periods, members); members named beside it."""
+
+    calendar: Calendar
+    open: dict[str, Floats]
+    new: dict[str, Floats]
+    booked: dict[str, Floats]
+    members: dict[str, tuple[str, ...]]
+
+
+TOTAL = "total"
+
+
+def simulate_forecast(
+    calendar: Calendar,
+    open_deals: OpenDeals,
+    new_deals: NewDeals,
+    booked: Booked,
+    *,
+    dimensions: Sequence[str] = (),
+    paths: int = PATHS,
+    seed: int = 0,
+    shock_sd: float = SHOCK_SD,
+    progress: Callable[[float], None] | None = None,
+) -> Simulation:
+    """Simulate; time is linear in open deals x paths x periods, memory in chunks of paths."""
+    rng = np.random.default_rng(seed)
+    periods = len(calendar.names)
+    every = pd.concat([open_deals.labels, new_deals.labels, booked.labels], ignore_index=True)
+    codes, members = _members(every, dimensions)
+    cut = np.cumsum([len(open_deals.labels), len(new_deals.labels)])
+    split = {d: np.split(code, cut) for d, code in codes.items()}
+    shape = {d: (paths, periods, len(members[d])) for d in codes}
+    totals = {side: {d: np.zeros(shape[d], np.float32) for d in codes} for side in ("open", "new")}
+    quarters = int(calendar.quarter.max()) + 1
+    shocks = np.exp(rng.normal(-(shock_sd**2) / 2, shock_sd, (paths, quarters)))
+    step = max(1, CHUNK_CELLS // max(len(open_deals.amount), 1))
+    for begin in range(0, paths, step):
+        part = slice(begin, min(begin + step, paths))
+        shock = shocks[part][:, calendar.quarter]
+        wins = _open_wins(rng, open_deals, shock)
+        _add(totals["open"], part, wins, {d: s[0] for d, s in split.items()})
+        wins = _new_wins(rng, new_deals, shock)
+        _add(totals["new"], part, wins, {d: s[1] for d, s in split.items()})
+        if progress:
+            progress(part.stop / paths)
+    sums = {
+        d: np.bincount(s[2], booked.amounts, minlength=len(members[d])) for d, s in split.items()
+    }
+    return Simulation(calendar, totals["open"], totals["new"], sums, members)
+
+
+def _members(
+    labels: pd.DataFrame, dimensions: Sequence[str]
+) -> tuple[dict[str, Ints], dict[str, tuple[str, ...]]]:
+    codes = {TOTAL: np.zeros(len(labels), np.int64)}
+    members: dict[str, tuple[str, ...]] = {TOTAL: ("",)}
+    for dimension in dimensions:
+        code, names = pd.factorize(labels[dimension].fillna("").astype(str), sort=True)
+        codes[dimension], members[dimension] = code.astype(np.int64), tuple(names)
+    return codes, members
+
+
+@dataclass(frozen=True)
+class Wins:
+    """Wins of a chunk of paths: path, period, deal (or template) and amount of each."""
+
+    path: Ints
+    period: Ints
+    deal: Ints
+    amount: Floats
+    paths: int
+
+
+def _open_wins(rng: np.random.Generator, deals: OpenDeals, shock: Floats) -> Wins:
+    """Each deal is won when its cumulative hazard, shocked, passes an exponential draw."""
+    paths, count = len(shock), len(deals.amount)
+    survival = 1 - np.clip(deals.won_by, 0, 1 - 1e-9)
+    hazard = np.diff(-np.log(survival), axis=1, prepend=0.0).clip(min=0).astype(np.float32)
+    draw = rng.standard_exponential((paths, count), dtype=np.float32)
+    period = np.full((paths, count), len(deals.won_by[0]) if count else 0, np.int16)
+    passed = np.zeros((paths, count), np.float32)
+    for k in range(hazard.shape[1]):
+        passed += shock[:, k, None].astype(np.float32) * hazard[:, k]
+        period = np.where((passed >= draw) & (period == hazard.shape[1]), k, period)
+    path, deal = np.nonzero(period < hazard.shape[1])
+    amount = deals.amount[deal]
+    if len(deals.errors):
+        noise = np.exp(rng.choice(deals.errors, len(deal)))
+        amount = amount * noise / np.exp(deals.errors).mean()
+    return Wins(path, period[path, deal].astype(np.int64), deal, amount, paths)
+
+
+def _new_wins(rng: np.random.Generator, deals: NewDeals, shock: Floats) -> Wins:
+    """Numbers of wins are Poisson, or negative binomial where arrivals are over-dispersed."""
+    paths = len(shock)
+    mean = np.maximum(shock * deals.wins, 0.0)
+    if not len(deals.amounts):
+        mean = np.zeros_like(mean)
+    extra = deals.dispersion - 1.0
+    if extra > 1e-3:
+        mean = rng.gamma(np.maximum(mean / extra, 1e-12)) * extra
+    number = rng.poisson(mean)
+    path = np.repeat(np.repeat(np.arange(paths), number.shape[1]), number.ravel())
+    period = np.repeat(np.tile(np.arange(number.shape[1]), paths), number.ravel())
+    template = (
+        rng.integers(0, len(deals.amounts), len(path)) if len(path) else np.zeros(0, np.int64)
+    )
+    amount = deals.amounts[template] if len(path) else np.zeros(0)
+    return Wins(path, period, template, amount, paths)
+
+
+def _add(totals: dict[str, Floats], part: slice, wins: Wins, codes: dict[str, Ints]) -> None:
+    for dimension, total in totals.items():
+        _, periods, members = total.shape
+        cell = (wins.path * periods + wins.period) * members + codes[dimension][wins.deal]
+        summed = np.bincount(cell, wins.amount, minlength=wins.paths * periods * members)
+        total[part] = summed.reshape(wins.paths, periods, members)
+
+
+def forecast_table(simulation: Simulation) -> pd.DataFrame:
+    """Rows by period, scope and member: booked, open, new, mean, p10, p50, p90.
+
+    `scope` is `total`, `open` (revenue of the deals open at as-of alone), or a dimension.
+    """
+    rows = [
+        _row(simulation, dimension, member, k, name)
+        for dimension in simulation.members
+        for member in range(len(simulation.members[dimension]))
+        for k, name in enumerate(simulation.calendar.names)
+    ]
+    rows += [_open_row(simulation, k, name) for k, name in enumerate(simulation.calendar.names)]
+    frame = pd.DataFrame(rows)
+    as_of = pd.Timestamp(simulation.calendar.as_of, unit="us", tz="UTC")
+    frame.insert(0, "as_of", as_of)
+    return frame
+
+
+def _row(simulation: Simulation, dimension: str, member: int, k: int, name: str) -> dict[str, object]:
+    booked = float(simulation.booked[dimension][member]) if k == 0 else 0.0
+    opened = simulation.open[dimension][:, k, member].astype(float)
+    new = simulation.new[dimension][:, k, member].astype(float)
+    p10, p50, p90 = np.quantile(booked + opened + new, [0.1, 0.5, 0.9])
+    return {
+        "period": name,
+        "scope": dimension,
+        "scope_id": simulation.members[dimension][member],
+        "booked": booked,
+        "open": opened.mean(),
+        "new": new.mean(),
+        "mean": booked + opened.mean() + new.mean(),
+        "p10": p10,
+        "p50": p50,
+        "p90": p90,
+    }
+
+
+def _open_row(simulation: Simulation, k: int, name: str) -> dict[str, object]:
+    opened = simulation.open[TOTAL][:, k, 0].astype(float)
+    p10, p50, p90 = np.quantile(opened, [0.1, 0.5, 0.9])
+    mean = opened.mean()
+    return {
+        "period": name, "scope": "open", "scope_id": "", "booked": 0.0, "open": mean, "new": 0.0,
+        "mean": mean, "p10": p10, "p50": p50, "p90": p90,
+    }  # fmt: skip
+
+

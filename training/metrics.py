@@ -1,0 +1,55 @@
+"""Figures by which models are judged; every mean counts deals, not snapshots, by its weights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.metrics import roc_auc_score
+
+from features.windows import Floats, Ints
+
+
+def log_loss(labels: Floats, p: Floats) -> Floats:
+    """(n,) cross-entropy of each row, in nats."""
+    inside = np.clip(p, 1e-6, 1 - 1e-6)
+    loss: Floats = -(labels * np.log(inside) + (1 - labels) * np.log1p(-inside))
+    return loss
+
+
+def auc(labels: Floats, p: Floats, weights: Floats | None = None) -> float:
+    """Probability that a won row ranks above one that is not; NaN where one kind is absent."""
+    if len(np.unique(labels)) < 2:
+        return float("nan")
+    return float(roc_auc_score(labels, p, sample_weight=weights))
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Mean of a paired difference with its standard error, over independent deals."""
+
+    mean: float
+    standard_error: float
+    deals: int
+
+    @property
+    def better(self) -> bool:
+        """The gain is more than one standard error above nothing."""
+        return self.mean > self.standard_error
+
+
+def paired(deal: Ints, gain: Floats) -> Difference:
+    """Mean gain a deal (rows of a deal averaged first) and its standard error."""
+    if not len(deal):
+        return Difference(0.0, float("inf"), 0)
+    _, index = np.unique(deal, return_inverse=True)
+    by_deal = np.bincount(index, gain) / np.bincount(index)
+    deals = len(by_deal)
+    error = float(by_deal.std(ddof=1) / np.sqrt(deals)) if deals > 1 else float("inf")
+    return Difference(float(by_deal.mean()), error, deals)
+
+
+def wape(actual: Floats, forecast: Floats) -> float:
+    """Weighted absolute percentage error: sum of |error| over sum of |actual|."""
+    total = float(np.abs(actual).sum())
+    return float(np.abs(actual - forecast).sum()) / total if total else float("nan")

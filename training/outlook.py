@@ -1,0 +1,157 @@
+"""The forecast of a firm as of an instant: gathers what the simulation needs and runs it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from features.fiscal import Period
+from features.history import WON, History
+from features.snapshots import Snapshots
+from features.windows import DAY, Floats, Ints
+from training.amount import closing_amounts
+from training.arrivals import fit_arrivals
+from training.bundle import Bundle
+from training.forecast import (
+    PATHS,
+    SHOCK_SD,
+    Booked,
+    Calendar,
+    NewDeals,
+    OpenDeals,
+    forecast_table,
+    simulate_forecast,
+)
+from training.scoring import Scored, current_owner, score, team_of
+
+DIMENSIONS = ("owner", "team", "pipeline", "source")
+TEMPLATE_DAYS = 365
+MOST_TEMPLATES = 5_000
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """A forecast with what must be said beside it.
+
+    Attributes
+    ----------
+    frame : the table of `forecast_table`
+    unit : `revenue` in the firm's currency, or `wins` where the history holds no won amount
+    without_amount : open deals whose amount is not known; they count at the amount usual for such deals
+    """
+
+    frame: pd.DataFrame
+    unit: str
+    open_deals: int
+    without_amount: int
+    stale: int
+
+
+def make_outlook(
+    bundle: Bundle,
+    history: History,
+    as_of: int,
+    *,
+    period: Period = "month",
+    periods: int = 3,
+    by: Sequence[str] = (),
+    paths: int = PATHS,
+    seed: int = 0,
+    progress: Callable[[float], None] | None = None,
+    scored: Scored | None = None,
+) -> Outlook:
+    """Forecast `periods` periods from the one that holds `as_of` (microseconds) on."""
+    scored = scored or score(bundle, history, as_of)
+    calendar = Calendar.of(as_of, period, periods, history.settings.fiscal_year_start_month)
+    priced = bundle.amount.wins > 0
+    wins = _recent_wins(history, as_of)
+    simulation = simulate_forecast(
+        calendar,
+        _open(scored, bundle, history, calendar, priced),
+        _new(history, as_of, calendar, wins, priced),
+        _booked(history, calendar, priced),
+        dimensions=by,
+        paths=paths,
+        seed=seed,
+        shock_sd=float(np.hypot(SHOCK_SD, 1 / np.sqrt(max(len(wins), 1)))),
+        progress=progress,
+    )
+    return Outlook(
+        forecast_table(simulation),
+        "revenue" if priced else "wins",
+        len(scored.frame),
+        int(scored.frame["amount_missing"].sum()),
+        int(scored.frame["stale"].sum()),
+    )
+
+
+def labels_of(history: History, deal: Ints, time: Ints) -> pd.DataFrame:
+    """(n,) owner, team, pipeline and source of deals, as known at instants."""
+    owner = current_owner(history, Snapshots(deal, time))
+    rows = history.tables.deals.iloc[deal]
+    return pd.DataFrame(
+        {
+            "owner": owner,
+            "team": team_of(history, owner),
+            "pipeline": rows["pipeline"].to_numpy(),
+            "source": rows["source"].to_numpy(),
+        }
+    )
+
+
+def _open(
+    scored: Scored, bundle: Bundle, history: History, calendar: Calendar, priced: bool
+) -> OpenDeals:
+    amount = scored.expected_amount if priced else np.ones(len(scored.frame))
+    return OpenDeals(
+        scored.incidence.won_by(calendar.ends_in_days),
+        amount,
+        bundle.amount.ratio.errors if priced else np.zeros(0),
+        labels_of(history, scored.snapshots.deal, scored.snapshots.time),
+    )
+
+
+def _recent_wins(history: History, as_of: int) -> Ints:
+    """Closings won in the year before as-of (of all time where those are few): index of each."""
+    closings = history.closings
+    won = (closings.values["outcome"] == WON) & (closings.time < as_of)
+    recent = won & (closings.time >= as_of - TEMPLATE_DAYS * DAY)
+    found = np.flatnonzero(recent if recent.sum() >= 30 else won)
+    return found[:: max(1, int(np.ceil(len(found) / MOST_TEMPLATES)))]
+
+
+def _new(
+    history: History, as_of: int, calendar: Calendar, wins: Ints, priced: bool
+) -> NewDeals:
+    arrivals = fit_arrivals(history, as_of)
+    closings = history.closings
+    amounts, wins = _amounts(history, wins, priced)
+    return NewDeals(
+        arrivals.wins_between(as_of, calendar.edges),
+        arrivals.dispersion,
+        amounts,
+        labels_of(history, closings.group[wins], closings.time[wins]),
+    )
+
+
+def _booked(history: History, calendar: Calendar, priced: bool) -> Booked:
+    """Wins of the first period that were known before as-of, by the date they happened."""
+    closings = history.closings
+    happened = closings.values["happened"]
+    inside = (closings.values["outcome"] == WON) & (closings.time < calendar.as_of)
+    wins = np.flatnonzero(inside & (happened >= calendar.edges[0]) & (happened < calendar.as_of))
+    amounts = closing_amounts(history)[wins] if priced else np.ones(len(wins))
+    labels = labels_of(history, closings.group[wins], closings.time[wins])
+    return Booked(np.nan_to_num(amounts), labels)
+
+
+def _amounts(history: History, wins: Ints, priced: bool) -> tuple[Floats, Ints]:
+    """Amounts of wins, and the wins that have one."""
+    if not priced:
+        return np.ones(len(wins)), wins
+    amounts = closing_amounts(history)[wins]
+    has = ~np.isnan(amounts)
+    return amounts[has], wins[has]

@@ -1,0 +1,132 @@
+"""Scores: a row a deal with probabilities by date, revenue, close dates and priority."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from features.fiscal import days_to_quarter_end
+from features.history import History
+from features.pipeline import compute_features
+from features.snapshots import Snapshots, open_deals
+from features.windows import DAY, Floats, Ints
+from training.bundle import Bundle
+from training.incidence import Incidence
+
+HORIZONS = (30, 60, 90, 180)
+STALE_DAYS = 60
+QUANTILES = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Deals scored as of one instant, with what reasons and forecast need besides the columns.
+
+    Attributes
+    ----------
+    frame : the columns of a score, one row a deal, in the order of `snapshots`
+    """
+
+    snapshots: Snapshots
+    features: pd.DataFrame
+    incidence: Incidence
+    expected_amount: Floats
+    frame: pd.DataFrame
+
+
+def score(bundle: Bundle, history: History, as_of: int, deals: Ints | None = None) -> Scored:
+    """Score the deals open at `as_of` (microseconds), or those of `deals` (codes) that are open."""
+    snapshots = open_deals(history, as_of)
+    if deals is not None:
+        snapshots = snapshots.take(np.isin(snapshots.deal, deals))
+    features = compute_features(history, bundle.vocabulary, snapshots, bundle.features)
+    incidence = bundle.close.incidence(features)
+    known = history.changes["amount"].last("value", snapshots.deal, snapshots.time)
+    amount = bundle.amount.expected(features, known)
+    frame = _frame(bundle, history, snapshots, incidence, amount, known)
+    return Scored(snapshots, features, incidence, amount, frame)
+
+
+def _frame(
+    bundle: Bundle,
+    history: History,
+    snapshots: Snapshots,
+    incidence: Incidence,
+    amount: Floats,
+    known: Floats,
+) -> pd.DataFrame:
+    quarter = days_to_quarter_end(snapshots.time, history.settings.fiscal_year_start_month)
+    columns: dict[str, object] = {"deal_id": [history.deal_ids[code] for code in snapshots.deal]}
+    for side, by in (("won", incidence.won_by), ("lost", incidence.lost_by)):
+        curve = by(HORIZONS)
+        columns |= {f"p_{side}_{h}": curve[:, k] for k, h in enumerate(HORIZONS)}
+        columns[f"p_{side}_quarter"] = by(quarter[:1])[:, 0] if len(quarter) else quarter
+        ever = incidence.won if side == "won" else incidence.lost
+        columns[f"p_{side}"] = ever[:, -1]
+    revenue = columns["p_won_90"] * amount  # type: ignore[operator]
+    columns |= {"amount": known, "expected_amount": amount, "expected_revenue_90": revenue}
+    columns |= _close_dates(incidence, snapshots.time)
+    columns["priority"] = np.where(np.isnan(revenue), columns["p_won_90"], revenue)  # type: ignore[call-overload]
+    columns |= context(history, snapshots)
+    frame = pd.DataFrame(columns)
+    frame["tier"] = bundle.tier
+    frame["model_version"] = bundle.version
+    frame["as_of"] = pd.to_datetime(snapshots.time, unit="us", utc=True)
+    return frame
+
+
+def _close_dates(incidence: Incidence, time: Ints) -> dict[str, object]:
+    """Quantiles of the day of winning, given a win within the longest horizon (midnight UTC)."""
+    days = np.concatenate([np.arange(0, 200, 2), np.arange(200, incidence.longest + 1, 7)])
+    days = days[days <= incidence.longest]
+    curve = incidence.won_by(days)
+    share = curve / np.maximum(curve[:, -1:], 1e-12) if len(curve) else curve
+    dates = {}
+    for name, q in QUANTILES.items():
+        first = np.argmax(share >= q, axis=1) if len(share) else np.zeros(0, int)
+        at = time + (days[first] * DAY).astype(np.int64)
+        dates[f"close_date_{name}"] = pd.to_datetime(at, unit="us", utc=True).floor("D")
+    return dates
+
+
+def context(history: History, snapshots: Snapshots) -> dict[str, object]:
+    """What a person wants to see beside a score: stage, owner, age, silence, flags."""
+    stage = history.stages.last("stage", snapshots.deal, snapshots.time)
+    names = np.array([*history.stage_names, ""], dtype=object)
+    owner = current_owner(history, snapshots)
+    last = history.activities.largest("happened", snapshots.deal, snapshots.time)
+    silent = (snapshots.time - last) / DAY
+    known = history.changes["amount"].last("value", snapshots.deal, snapshots.time)
+    age = (snapshots.time - history.created[snapshots.deal]) / DAY
+    changed = history.stages.largest("happened", snapshots.deal, snapshots.time)
+    quiet = np.where(np.isnan(silent), age, silent)
+    since_change = np.where(np.isnan(changed), age, (snapshots.time - changed) / DAY)
+    return {
+        "stage": names[np.nan_to_num(stage, nan=-1).astype(int)],
+        "owner_id": owner,
+        "team": team_of(history, owner),
+        "age_days": age,
+        "days_since_activity": silent,
+        "amount_missing": ~(known > 0),
+        "stale": np.minimum(quiet, since_change) > STALE_DAYS,
+    }
+
+
+def current_owner(history: History, snapshots: Snapshots) -> pd.Series:
+    """(n,) owner known as of each snapshot, or the export's where the history tells none.
+
+    For showing and rolling up only: no feature reads the export's value.
+    """
+    code = history.changes["owner_id"].last("value", snapshots.deal, snapshots.time)
+    names = pd.Series([*history.owners.names, None], dtype="str")
+    owner = names.iloc[np.nan_to_num(code, nan=-1).astype(int)].reset_index(drop=True)
+    exported = history.tables.deals["owner_id"].iloc[snapshots.deal].reset_index(drop=True)
+    return owner.where(owner.notna(), exported)
+
+
+def team_of(history: History, owner: pd.Series) -> pd.Series:
+    """(n,) team of each owner; missing where there is none."""
+    teams = history.tables.owners.drop_duplicates("owner_id").set_index("owner_id")["team"]
+    return owner.map(teams)

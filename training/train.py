@@ -1,0 +1,200 @@
+"""From the history to a validated bundle, as of an instant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from features.history import OPEN, WON, History
+from features.pipeline import available_features, compute_features
+from features.snapshots import Snapshots, open_deals, panel
+from features.vocabulary import Vocabulary, learn_vocabulary
+from features.windows import DAY
+from training.amount import fit_amount
+from training.bundle import Bundle
+from training.close import CloseModel, Panel, Progress, fit_close, make_panel
+from training.learners import Learner
+from training.table import Table
+from training.tiers import Tier, TierChoice, learner_of, tier_for
+from training.validation import Verdict, judge, validate
+
+MOST_ROWS = 150_000
+LONGEST, SHORTEST = 730.0, 84.0
+
+
+class TrainingError(ValueError):
+    """Nothing can be learned from this history as of this instant; the message says why."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A bundle with what was learned on the way to it."""
+
+    bundle: Bundle
+    verdict: Verdict | None
+    panel: Panel
+
+
+def train(history: History, as_of: int, progress: Progress = lambda _: None) -> Trained:
+    """Fit and validate on what was known strictly before `as_of` (microseconds).
+
+    Raises
+    ------
+    TrainingError
+        Where no deal was known before `as_of`.
+    """
+    if not (history.known_from < as_of).any():
+        raise TrainingError(_nothing_known(history, as_of))
+    vocabulary = learn_vocabulary(history, as_of)
+    progress("laying out snapshots")
+    chosen = bounded_panel(history, as_of)
+    progress(f"computing features of {len(chosen):,} snapshots")
+    features = informative(compute_features(history, vocabulary, chosen))
+    rows = make_panel(history, chosen, features, as_of)
+    categorical = categorical_names(history, vocabulary, features.columns)
+    closed = closed_deals(history, as_of)
+    tier = tier_for(closed)
+    learner = learner_of(tier, categorical)
+    verdict = _verdict(history, rows, learner, progress) if tier != "table" else None
+    choice = choose(tier, closed, verdict)
+    close, table = _final_fit(rows, learner, choice, verdict, longest_horizon(rows), progress)
+    progress("learning amounts")
+    amount = fit_amount(history, rows)
+    card = _card(history, rows, choice, closed, verdict, amount.wins)
+    names = tuple(map(str, features.columns))
+    bundle = Bundle(choice.tier, names, vocabulary, close, table, amount, as_of, card)
+    return Trained(bundle, verdict, rows)
+
+
+def bounded_panel(history: History, as_of: int) -> Snapshots:
+    """Weekly panel of at most about MOST_ROWS rows.
+
+    Beyond it each deal is kept every four weeks at a phase of its own, and beyond that a share of the
+    deals chosen by a hash: neither looks at what became of a deal, so nothing is biased.
+    """
+    found = panel(history, as_of)
+    if len(found) > MOST_ROWS:
+        found = panel(history, as_of, every=4)
+    if len(found) > MOST_ROWS:
+        found = panel(history, as_of, every=4, share=MOST_ROWS / len(found))
+    return found
+
+
+def informative(features: pd.DataFrame) -> pd.DataFrame:
+    """Leave out columns that never vary: they can teach nothing."""
+    varies = [name for name in features if features[name].nunique(dropna=False) > 1]
+    return features[varies or ["age_days"]]
+
+
+def categorical_names(
+    history: History, vocabulary: Vocabulary, names: Sequence[str]
+) -> tuple[str, ...]:
+    """Names of the columns that hold codes."""
+    known = available_features(history, vocabulary)
+    return tuple(name for name in names if known[name].categorical)
+
+
+def closed_deals(history: History, as_of: int) -> int:
+    """Deals whose closing was known before `as_of`."""
+    return len(np.unique(history.closings.group[history.closings.time < as_of]))
+
+
+def longest_horizon(rows: Panel) -> float:
+    """Days that stand for `ever`: as long as the history, between 84 days and two years."""
+    days = float(np.ptp(rows.snapshots.time)) / DAY if len(rows) else 0.0
+    return float(np.clip(days, SHORTEST, LONGEST))
+
+
+def _verdict(
+    history: History, rows: Panel, learner: Learner, progress: Progress
+) -> Verdict | None:
+    found = validate(history, rows, learner, progress)
+    return judge(found) if found is not None else None
+
+
+def choose(tier: Tier, closed: int, verdict: Verdict | None) -> TierChoice:
+    """Serve the model only where it beats the table out of time by more than one standard error."""
+    if tier == "table":
+        return TierChoice(
+            "table",
+            f"only {closed} closed deals are known; below 50 the stage x age table, shrunk to a prior, "
+            "is the most that they can carry",
+        )
+    if verdict is None:
+        return TierChoice(
+            "table",
+            f"{closed} closed deals, but the history is too short to test a model on a later time; "
+            "the stage x age table is served",
+        )
+    gain = verdict.gain
+    shown = f"{gain.mean:+.4f} +- {gain.standard_error:.4f} nats a deal over {gain.deals:,} deals"
+    if not gain.better:
+        return TierChoice(
+            "table",
+            "the history holds no signal beyond stage and age that stands up out of time: the model's "
+            f"log-loss against the stage x age table is {shown}; the table is served",
+        )
+    return TierChoice(
+        tier,
+        f"{closed:,} closed deals, and out of time the model beats the stage x age table by {shown}",
+    )
+
+
+def _final_fit(
+    rows: Panel,
+    learner: Learner,
+    choice: TierChoice,
+    verdict: Verdict | None,
+    longest: float,
+    progress: Progress,
+) -> tuple[CloseModel, CloseModel]:
+    """Refit on everything known; the calibration is the one learned out of time."""
+    table = fit_close(rows, Table(), longest)
+    if choice.tier == "table" or verdict is None:
+        return table, table
+    progress("fitting the model that will be served")
+    close = fit_close(rows, learner, longest)
+    return replace(close, slope=verdict.slope, offset=verdict.offset), table
+
+
+def _card(
+    history: History,
+    rows: Panel,
+    choice: TierChoice,
+    closed: int,
+    verdict: Verdict | None,
+    won_amounts: int,
+) -> dict[str, Any]:
+    """Facts about the bundle for people and for the tracker."""
+    closings = history.closings
+    known = closings.time < rows.cut
+    outcome = closings.values["outcome"]
+    return {
+        "tier": choice.tier,
+        "reason": choice.reason,
+        "deals": int((history.known_from < rows.cut).sum()),
+        "open_deals": len(open_deals(history, rows.cut)),
+        "closed_deals": closed,
+        "won_deals": int((known & (outcome == WON)).sum()),
+        "lost_deals": int((known & (outcome != WON) & (outcome != OPEN)).sum()),
+        "won_with_amount": won_amounts,
+        "snapshots": len(rows),
+        "features": len(rows.features.columns),
+        "longest_horizon_days": longest_horizon(rows),
+        "validation": verdict.to_json() if verdict else None,
+    }
+
+
+def _nothing_known(history: History, as_of: int) -> str:
+    first = pd.Timestamp(int(history.known_from.min()), unit="us", tz="UTC") if history.size else None
+    asked = pd.Timestamp(as_of, unit="us", tz="UTC")
+    if first is None:
+        return "the store holds no deal; run `dealcast import SOURCE` first"
+    return (
+        f"no deal was known before {asked:%Y-%m-%d}: the first became known on {first:%Y-%m-%d}; "
+        "choose a later --as-of"
+    )

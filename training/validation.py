@@ -1,0 +1,179 @@
+"""Out-of-time validation: refit at past origins, judged on what came later.
+
+At each origin everything is fitted on what was known strictly before it, and asked about the snapshots
+of the weeks that follow, whose outcomes are known by the bundle's as-of. A deal open at an origin does
+teach there, as an open deal with the label it had then (its later outcome is unknown to the fit): to
+leave it out would train on closed deals only, which is known to wreck calibration.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from features.history import History
+from features.outcomes import outcomes
+from features.windows import DAY, Bools, Floats, Ints
+from training.calibration import deal_weights, observed_expected, ridge_platt
+from training.close import Panel, Progress, fit_close, make_panel
+from training.incidence import KNOTS
+from training.learners import Learner, expit
+from training.metrics import Difference, auc, log_loss, paired
+from training.table import Table
+
+ORIGINS = 3
+SHORT, LONG = KNOTS[0], KNOTS[2]
+WINDOWS = {SHORT: 14, LONG: 56}
+"""Days of test snapshots after each origin, by the longest horizon judged."""
+LEAST_CLOSED = 30
+"""Closed deals that an origin must know before a model is fitted there."""
+
+
+@dataclass(frozen=True)
+class OutOfTime:
+    """Predictions that origins made of snapshots after them.
+
+    Attributes
+    ----------
+    deal : (n,) deal of each row
+    labels, model, table : horizon -> (n,) outcomes, log-odds of the model and of the table
+    lost_labels, lost_model : the same for losses at the short horizon
+    """
+
+    deal: Ints
+    labels: dict[int, Floats]
+    model: dict[int, Floats]
+    table: dict[int, Floats]
+    lost_labels: Floats
+    lost_model: Floats
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What out-of-time validation says of a learner against the stage x age table.
+
+    Attributes
+    ----------
+    gain : log-loss of the table less that of the model, a deal, mean over the horizons
+    figures : by horizon in days: log_loss, table_log_loss, auc, table_auc, observed_expected
+    """
+
+    gain: Difference
+    figures: dict[int, dict[str, float]]
+    slope: tuple[float, float]
+    offset: tuple[float, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types for the bundle and the tracker."""
+        return {**asdict(self), "figures": {str(h): f for h, f in self.figures.items()}}
+
+
+def horizons_for(history_days: float) -> tuple[int, ...]:
+    """Horizons that a history is long enough to be judged at."""
+    return (SHORT, LONG) if history_days >= 4 * LONG else (SHORT,)
+
+
+def origins_for(panel: Panel) -> list[int]:
+    """Data cuts of the validation, newest first: windows that touch, all outcomes mature by the cut."""
+    longest = _horizons(panel)[-1]
+    window = WINDOWS[longest]
+    return [panel.cut - (longest + k * window) * DAY for k in range(1, ORIGINS + 1)]
+
+
+def _horizons(panel: Panel) -> tuple[int, ...]:
+    return horizons_for(float(np.ptp(panel.snapshots.time)) / DAY if len(panel) else 0.0)
+
+
+def validate(
+    history: History, panel: Panel, learner: Learner, progress: Progress
+) -> OutOfTime | None:
+    """Refit at every origin that knows enough; None where none does."""
+    found = []
+    cuts = origins_for(panel)
+    for number, cut in enumerate(cuts, 1):
+        progress(f"validating on the past ({number} of {len(cuts)})")
+        if (fold := _one_origin(history, panel, learner, cut)) is not None:
+            found.append(fold)
+    return _joined(found) if found else None
+
+
+def _one_origin(history: History, panel: Panel, learner: Learner, cut: int) -> OutOfTime | None:
+    horizons = _horizons(panel)
+    past = np.flatnonzero(panel.snapshots.time <= cut)
+    known = make_panel(history, panel.snapshots.take(past), panel.features.iloc[past], cut)
+    if known.closed_deals < LEAST_CLOSED or not known.outcomes.known(horizons[-1]).any():
+        return None
+    test = _test_rows(panel, cut, horizons[-1])
+    if not test.any():
+        return None
+    features = panel.features[test]
+    models = [fit_close(known, each, 365.0, until=horizons[-1]) for each in (learner, Table())]
+    place = {h: KNOTS.index(h) for h in horizons}
+    later = outcomes(history, panel.snapshots.take(test), panel.cut)
+    return OutOfTime(
+        deal=panel.snapshots.deal[test],
+        labels={h: later.won(h) for h in horizons},
+        model={h: models[0].won[place[h]].logits(features) for h in horizons},
+        table={h: models[1].won[place[h]].logits(features) for h in horizons},
+        lost_labels=later.lost(horizons[0]),
+        lost_model=models[0].lost[0].logits(features),
+    )
+
+
+def _test_rows(panel: Panel, cut: int, horizon: int) -> Bools:
+    """Snapshots of the window after the cut, each watched for the whole horizon.
+
+    Rows that closed early but were not watched that long would be a biased choice.
+    """
+    time = panel.snapshots.time
+    inside = (time >= cut) & (time < cut + WINDOWS[horizon] * DAY)
+    return inside & (panel.outcomes.watched >= horizon)
+
+
+def _joined(folds: list[OutOfTime]) -> OutOfTime:
+    def stack(name: str) -> Any:
+        parts = [getattr(fold, name) for fold in folds]
+        if isinstance(parts[0], dict):
+            return {h: np.concatenate([part[h] for part in parts]) for h in parts[0]}
+        return np.concatenate(parts)
+
+    return OutOfTime(*(stack(name) for name in OutOfTime.__dataclass_fields__))
+
+
+def judge(found: OutOfTime) -> Verdict:
+    """Calibrate on all origins together and compare with the table, paired by deal."""
+    weights = deal_weights(found.deal)
+    horizons = list(found.labels)
+    stacked = [np.concatenate([side[h] for h in horizons]) for side in (found.model, found.labels)]
+    won = ridge_platt(stacked[0], stacked[1], np.tile(weights / len(horizons), len(horizons)))
+    lost = ridge_platt(found.lost_model, found.lost_labels, weights)
+    gain = np.mean(
+        [
+            log_loss(found.labels[h], expit(found.table[h]))
+            - log_loss(found.labels[h], expit(found.model[h]))
+            for h in horizons
+        ],
+        axis=0,
+    )
+    figures = {h: _figures(found, h, weights) for h in horizons}
+    return Verdict(
+        paired(found.deal, gain), figures, (won[0], lost[0]), (won[1], lost[1])
+    )
+
+
+def _figures(found: OutOfTime, horizon: int, weights: Floats) -> dict[str, float]:
+    labels = found.labels[horizon]
+    p, table = expit(found.model[horizon]), expit(found.table[horizon])
+    return {
+        "deals": float(weights.sum()),
+        "snapshots": float(len(labels)),
+        "won_share": float(np.average(labels, weights=weights)),
+        "log_loss": float(np.average(log_loss(labels, p), weights=weights)),
+        "table_log_loss": float(np.average(log_loss(labels, table), weights=weights)),
+        "auc": auc(labels, p, weights),
+        "table_auc": auc(labels, table, weights),
+        "observed_expected": observed_expected(p, labels, weights),
+        "observed_expected_table": observed_expected(table, labels, weights),
+    }
