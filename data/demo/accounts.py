@@ -1,5 +1,7 @@
 """The firms that buy: a pool drawn beforehand, opened one by one as their first deals come."""
 
+from bisect import bisect_right
+from copy import deepcopy
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -73,55 +75,82 @@ class Accounts:
         )
 
 
-class Opened:
-    """Which accounts of the pool are known by now, and which have bought.
+class Book:
+    """The accounts of a pool that are known by now, and those which have bought.
 
     An account comes back half a year after its first deal at the earliest. What happens today
     therefore cannot change who comes back within the next half year: the future can be simulated
     in many paths at once without a book of customers for each.
+
+    Attributes
+    ----------
+    pool
+        All accounts, known or yet to come.
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self.count = 0
-        self._opened: list[tuple[int, int]] = [(0, 0)]
-        self._won: list[tuple[int, int]] = [(0, 0)]
-        self._buyers = np.zeros(64, np.int64)
+    def __init__(self, pool: Accounts) -> None:
+        self.pool = pool
+        self._opened, self._won = _Tally(), _Tally()
+        self._buyers: list[Ints] = []
 
-    def open(self, size: int, day: int) -> Ints:
-        """Open the next accounts of the pool; starts again at the front when it is used up."""
-        fresh = (self.count + np.arange(size)) % self._size
-        self.count += size
-        self._opened.append((day, min(self.count, self._size)))
+    @property
+    def size(self) -> int:
+        """Number of accounts known."""
+        return min(self._opened.total, len(self.pool))
+
+    def extended(self, fresh: Accounts) -> "Book":
+        """Copy the book with other accounts to come than those of the pool."""
+        book = deepcopy(self)
+        book.pool = self.pool.head(self.size).join(fresh)
+        return book
+
+    def open(self, count: int, day: int) -> Ints:
+        """Open the next accounts of the pool; starts again at its front when it is used up."""
+        fresh = (self._opened.total + np.arange(count)) % len(self.pool)
+        self._opened.add(count, day)
         return fresh
-
-    def resize(self, size: int) -> None:
-        """Say that the pool has become larger."""
-        self._size = size
 
     def bought(self, accounts: Ints, day: int) -> None:
         """Note who bought today."""
-        size = self._won[-1][1]
-        while size + len(accounts) > len(self._buyers):
-            self._buyers = np.concatenate([self._buyers, np.zeros_like(self._buyers)])
-        self._buyers[size : size + len(accounts)] = accounts
-        self._won.append((day, size + len(accounts)))
+        self._buyers.append(accounts)
+        self._won.add(len(accounts), day)
 
-    def back(self, size: int, day: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    def back(self, count: int, day: int, rng: np.random.Generator) -> tuple[Ints, Ints]:
         """Pick accounts that come back today, and whether each is a customer (0 or 1).
 
         Returns empty arrays while nobody is known for half a year.
         """
-        old, buyers = _by(self._opened, day - HALF_YEAR), _by(self._won, day - HALF_YEAR)
+        old, bought = self._opened.by(day - HALF_YEAR), self._won.by(day - HALF_YEAR)
         if not old:
             return np.empty(0, np.int64), np.empty(0, np.int64)
-        picks = rng.integers(0, old, size)
-        loyal = rng.random(size) < (CUSTOMERS_FIRST if buyers else 0.0)
-        picks[loyal] = self._buyers[rng.integers(0, max(buyers, 1), loyal.sum())]
+        picks = rng.integers(0, min(old, len(self.pool)), count)
+        loyal = rng.random(count) < (CUSTOMERS_FIRST if bought else 0.0)
+        places = rng.integers(0, max(bought, 1), int(loyal.sum()))
+        picks[loyal] = self._all_buyers()[places]
         return picks, loyal.astype(np.int64)
 
+    def _all_buyers(self) -> Ints:
+        """Put the buyers of all days into one array, once for each time it is asked."""
+        if len(self._buyers) != 1:
+            self._buyers = [np.concatenate([np.empty(0, np.int64), *self._buyers])]
+        return self._buyers[0]
 
-def _by(counts: list[tuple[int, int]], day: int) -> int:
-    """Count reached by the end of a day."""
-    place = np.searchsorted([d for d, _ in counts], day, side="right") - 1
-    return counts[place][1] if place >= 0 else 0
+
+class _Tally:
+    """A count that grows from day to day."""
+
+    def __init__(self) -> None:
+        self._days: list[int] = []
+        self._totals: list[int] = [0]
+
+    @property
+    def total(self) -> int:
+        return self._totals[-1]
+
+    def add(self, count: int, day: int) -> None:
+        self._days.append(day)
+        self._totals.append(self.total + count)
+
+    def by(self, day: int) -> int:
+        """Count reached by the end of a day."""
+        return self._totals[bisect_right(self._days, day)]

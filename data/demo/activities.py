@@ -26,14 +26,14 @@ def table(firm: Firm, log: Log, stamps: Stamps, rng: np.random.Generator) -> pd.
     talk = _thin(_talk(log, rng), created, rng)
     met = _thin(_meetings(log, rng), created, rng)
     rows = pd.concat(
-        [talk, met, _notes(talk, met, log, firm.day, rng), _tasks(firm, log, rng)],
+        [talk, met, _notes(talk, met, log, firm.day, rng), _tasks(log, rng)],
         ignore_index=True,
     ).sort_values(["day", "time"], kind="stable", ignore_index=True)
     account = created["account"].to_numpy()[rows["deal"].to_numpy()]
     # The one involved first is asked most often.
     place = rows["contacts"] * rng.random(len(rows)) ** 1.5
-    contact = contact_starts(firm.accounts)[account] + place.astype(np.int64)
-    people = labels("C", int(firm.accounts.people.sum()))
+    contact = contact_starts(firm.book.pool)[account] + place.astype(np.int64)
+    people = labels("C", int(firm.book.pool.people.sum()))
     occurred = stamps.at(rows["day"].to_numpy(), rows["time"].to_numpy())
     booked = stamps.change(rows["deal"].to_numpy(), rows["booked"].to_numpy())
     return pd.DataFrame(
@@ -70,7 +70,7 @@ def _meetings(log: Log, rng: np.random.Generator) -> pd.DataFrame:
 def _notes(
     talk: pd.DataFrame, met: pd.DataFrame, log: Log, today: int, rng: np.random.Generator
 ) -> pd.DataFrame:
-    """Notes within the hours after calls, and after meetings that took place."""
+    """Write notes within the hours after calls, and after meetings that took place."""
     calls = talk[(talk["type"] == CALL) & (rng.random(len(talk)) < NOTE_AFTER_CALL)]
     closed = log.frame("closed").drop_duplicates("deal", keep="last").set_index("deal")["day"]
     took_place = (met["day"] <= met["deal"].map(closed).fillna(today)) & (met["day"] < today)
@@ -80,8 +80,8 @@ def _notes(
     return rows.assign(type=NOTE, direction=NEITHER, time=later)
 
 
-def _tasks(firm: Firm, log: Log, rng: np.random.Generator) -> pd.DataFrame:
-    """Tasks noted when a stage is entered; the owner is the one at creation."""
+def _tasks(log: Log, rng: np.random.Generator) -> pd.DataFrame:
+    """Note tasks when a stage is entered; the owner is the one at creation."""
     rows = log.frame("stages")[["deal", "day"]]
     rows = rows[rng.random(len(rows)) < TASK_AT_STAGE]
     owner = log.frame("created")["owner"].to_numpy()[rows["deal"].to_numpy()]
@@ -98,9 +98,10 @@ def _tasks(firm: Firm, log: Log, rng: np.random.Generator) -> pd.DataFrame:
 def _thin(rows: pd.DataFrame, created: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     """Drop most of what belongs to deals whose activities are hardly ever logged."""
     quiet = created["quiet"].to_numpy()[rows["deal"].to_numpy()]
-    return rows[~quiet | (rng.random(len(rows)) < QUIET_LOGGED)]
+    logged = ~quiet | (rng.random(len(rows)) < QUIET_LOGGED)
+    return rows.iloc[np.flatnonzero(logged)]
 
 
 def _hours(size: int, rng: np.random.Generator) -> Ints:
-    """Times of day between 7:30 and 19:30, most around noon."""
+    """Draw times of day between 7:30 and 19:30, most around noon."""
     return np.asarray(((7.5 + 12 * rng.beta(2, 2, size)) * HOUR).astype(np.int64))

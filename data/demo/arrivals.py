@@ -2,16 +2,18 @@
 
 import numpy as np
 
-from data.demo import lexicon
-from data.demo.accounts import Accounts, Opened
+from data.demo import paperwork
+from data.demo.accounts import EMPLOYEES, Accounts, Book
 from data.demo.calendar import Floats, Ints
-from data.demo.log import Log
+from data.demo.lexicon import DEAL_TYPES, INDUSTRIES, SEGMENTS, SOURCES
 from data.demo.owners import Owners
-from data.demo.paperwork import first_due
 from data.demo.state import ALIVE, Deals
+from data.demo.today import Today
 from data.demo.world import World
 
 NEW, RENEWAL, EXPANSION = range(3)
+RENEWALS = 0.45
+REFERRAL = SOURCES.index("referral")
 MARKET_ON_ARRIVALS = 0.7
 
 
@@ -22,17 +24,7 @@ def count(world: World, rate: float, market: Floats, rng: np.random.Generator) -
     return rng.poisson(mean)
 
 
-def arrive(
-    world: World,
-    accounts: Accounts,
-    opened: Opened,
-    owners: Owners,
-    path: Ints,
-    first: int,
-    day: int,
-    rng: np.random.Generator,
-    log: Log,
-) -> Deals:
+def arrive(today: Today, book: Book, owners: Owners, path: Ints, first: int) -> Deals:
     """Make the new deals of a day, one for each element of `path`.
 
     Parameters
@@ -40,23 +32,21 @@ def arrive(
     first
         Index of the first of them; the others follow.
     """
-    account, kind = _buyers(world, opened, len(path), day, rng)
-    source = rng.choice(
-        len(lexicon.SOURCES), len(path), p=[world.source_share[s] for s in lexicon.SOURCES]
-    )
-    owner = owners.assign(accounts.region[account] % world.teams, day, rng)
-    deals = _born(world, accounts, account, kind, source, owner, path, day, rng)
+    world, rng = today.world, today.rng
+    account, kind = _buyers(today, book, len(path))
+    deals = _born(today, book.pool, account, kind)
+    deals.path = path
     deals.index = first + np.arange(len(path))
-    first_due(world, deals, day, rng)
-    log.add(
+    deals.owner = owners.assign(book.pool.region[account] % world.teams, today.day, rng)
+    paperwork.first_due(today, deals)
+    today.note(
         "created",
-        day,
         deal=deals.index,
         account=account,
         deal_type=kind,
-        source=source,
+        source=deals.source,
         pipeline=deals.pipeline,
-        owner=owner,
+        owner=deals.owner,
         stage=deals.stage,
         amount=deals.amount,
         known=deals.known,
@@ -67,66 +57,46 @@ def arrive(
     return deals
 
 
-def _buyers(
-    world: World, opened: Opened, size: int, day: int, rng: np.random.Generator
-) -> tuple[Ints, Ints]:
+def _buyers(today: Today, book: Book, count: int) -> tuple[Ints, Ints]:
     """Accounts and deal types of the day; who has bought renews or expands."""
-    back, loyal = opened.back(rng.binomial(size, world.repeat_share), day, rng)
-    kind = np.where(rng.random(len(back)) < 0.45, RENEWAL, EXPANSION) * loyal
-    fresh = opened.open(size - len(back), day)
-    return (
-        np.concatenate([fresh, back]),
-        np.concatenate([np.full(len(fresh), NEW), kind]),
-    )
+    rng = today.rng
+    back, loyal = book.back(rng.binomial(count, today.world.repeat_share), today.day, rng)
+    kind = np.where(rng.random(len(back)) < RENEWALS, RENEWAL, EXPANSION) * loyal
+    fresh = book.open(count - len(back), today.day)
+    return np.concatenate([fresh, back]), np.concatenate([np.full(len(fresh), NEW), kind])
 
 
-def _born(
-    world: World,
-    accounts: Accounts,
-    account: Ints,
-    kind: Ints,
-    source: Ints,
-    owner: Ints,
-    path: Ints,
-    day: int,
-    rng: np.random.Generator,
-) -> Deals:
-    """Draw the state in which deals begin."""
-    n = len(account)
-    segment = accounts.segment[account]
+def _born(today: Today, pool: Accounts, account: Ints, kind: Ints) -> Deals:
+    """Draw the state in which deals begin; index, path and owner are left 0."""
+    world, rng, n = today.world, today.rng, len(account)
     size = rng.standard_normal(n)
-    quality = accounts.fit[account] + world.noise_sd * rng.standard_normal(n)
-    quality += np.array([world.segment_effect[s] for s in lexicon.SEGMENTS])[segment]
-    quality += np.array([world.industry_effect[i] for i in lexicon.INDUSTRIES])[
-        accounts.industry[account]
-    ]
-    quality += np.array([world.type_effect[t] for t in lexicon.DEAL_TYPES])[kind]
-    quality -= world.size_effect * size
+    quality = _fit(world, pool, account, kind) - world.size_effect * size
+    quality += world.noise_sd * rng.standard_normal(n)
     mood = 0.3 * quality + 0.3 * rng.standard_normal(n)
-    median = np.array([world.segment_amount[s] for s in lexicon.SEGMENTS])[segment]
-    log_amount = np.log(median) + _head_start(accounts, account) + world.amount_sd * size
-    pipeline = (kind != NEW).astype(np.int64) * (len(world.stages) - 1)
+    source = rng.choice(len(SOURCES), n, p=_by_code(world.source_share, SOURCES))
+    head_start = np.where(source == REFERRAL, 0.5, 0.15)
+    zeros = np.zeros(n, np.int64)
     return Deals(
-        index=np.zeros(n, np.int64),
-        path=path,
+        index=zeros,
+        path=zeros,
         account=account,
-        pipeline=pipeline,
+        pipeline=(kind != NEW) * (len(world.stages) - 1),
         source=source,
-        owner=owner,
+        owner=zeros,
         quality=quality,
         pace=-0.12 * size + 0.25 * rng.standard_normal(n),
         size=size,
         mood=mood,
-        chief=accounts.chief[account],
-        people=accounts.people[account],
-        stage=(rng.random(n) < np.where(source == 1, 0.5, 0.15)).astype(np.int64),
-        since=np.full(n, day),
+        chief=pool.chief[account],
+        people=pool.people[account],
+        stage=(rng.random(n) < head_start).astype(np.int64),
+        since=np.full(n, today.day),
         engagement=mood + world.engagement_sd * rng.standard_normal(n),
-        heard=np.full(n, day),
+        heard=np.full(n, today.day),
         chased=np.zeros(n),
         contacts=np.ones(n, np.int64),
         meeting=np.full(n, -1),
-        amount=log_amount,
+        amount=_usual_amount(world, pool, account) + world.amount_sd * size,
         known=rng.random(n) < world.amount_known,
         due=np.full(n, -1),
         status=np.full(n, ALIVE),
@@ -134,7 +104,24 @@ def _born(
     )
 
 
-def _head_start(accounts: Accounts, account: Ints) -> Floats:
-    """Log amount above the segment's median for a head count above the segment's usual."""
-    usual = np.array([25.0, 250.0, 3000.0])[accounts.segment[account]]
-    return np.asarray(0.4 * np.log(accounts.employees[account] / usual))
+def _fit(world: World, pool: Accounts, account: Ints, kind: Ints) -> Floats:
+    """Quality that comes with the account and the deal type."""
+    return (
+        pool.fit[account]
+        + _by_code(world.segment_effect, SEGMENTS)[pool.segment[account]]
+        + _by_code(world.industry_effect, INDUSTRIES)[pool.industry[account]]
+        + _by_code(world.type_effect, DEAL_TYPES)[kind]
+    )
+
+
+def _usual_amount(world: World, pool: Accounts, account: Ints) -> Floats:
+    """Log amount to expect: the segment's, more for a head count above the segment's usual."""
+    segment = pool.segment[account]
+    above = np.log(pool.employees[account] / EMPLOYEES[segment])
+    usual = np.log(_by_code(world.segment_amount, SEGMENTS))
+    return np.asarray(usual[segment] + 0.4 * above)
+
+
+def _by_code(values: dict[str, float], names: tuple[str, ...]) -> Floats:
+    """Values in the order of the codes."""
+    return np.array([values[name] for name in names])

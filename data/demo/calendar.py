@@ -35,6 +35,8 @@ class Calendar:
         Relative intensity of new deals.
     drifted
         Days on which the drift of a source applies.
+    month_end
+        Day number of the last day of the month.
     """
 
     start: pd.Timestamp
@@ -43,6 +45,7 @@ class Calendar:
     clean: Floats
     arrivals: Floats
     drifted: Bools
+    month_end: Ints
 
     @classmethod
     def of(cls, world: World, start: pd.Timestamp, days: int, drift_day: int) -> "Calendar":
@@ -69,6 +72,7 @@ class Calendar:
             * np.exp(np.asarray(world.arrival_season)[month])
             * WEEKDAY_ARRIVALS[weekday],
             drifted=np.arange(days) >= drift_day,
+            month_end=np.arange(days) + to_month,
         )
 
 

@@ -5,6 +5,7 @@ are put on the exported tables, after the truth is settled.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,6 @@ from data.demo import lexicon
 from data.demo.export import with_current
 
 Tables = dict[str, pd.DataFrame]
-Dirt = Callable[[Tables, pd.Timestamp, np.random.Generator], Tables]
 
 LATE_ACTIVITIES, LATE_DAYS = 0.12, 3.0
 LATE_STAGES, LATE_STAGE_DAYS = 0.06, 5.0
@@ -25,16 +25,26 @@ RENAMED = {"proposal": "offer sent"}
 REASONS = ("price", "feature", "relationship", "timing", "no decision")
 
 
+@dataclass(frozen=True)
+class Mess:
+    """What a kind of dirt is given: the tables to spoil, the export's end, its own generator."""
+
+    tables: Tables
+    end: pd.Timestamp
+    rng: np.random.Generator
+
+
 def apply(tables: Tables, dirt: frozenset[str], end: pd.Timestamp, seed: int) -> Tables:
     """Put the dirt on the tables, always in the same order; each kind has its own generator."""
     for place, (name, spoil) in enumerate(_ON_TABLES.items()):
         if name in dirt:
-            tables = spoil(dict(tables), end, np.random.default_rng([seed, 0xD1, place]))
+            tables = spoil(Mess(dict(tables), end, np.random.default_rng([seed, 0xD1, place])))
     return tables
 
 
-def late_logged(tables: Tables, end: pd.Timestamp, rng: np.random.Generator) -> Tables:
-    """Some activities and stage changes are entered days later; some owners are worse."""
+def late_logged(mess: Mess) -> Tables:
+    """Enter some activities and stage changes days later; some owners are worse."""
+    tables, end, rng = mess.tables, mess.end, mess.rng
     activities = tables["activities"]
     habit = rng.gamma(2, LATE_ACTIVITIES / 2, len(tables["owners"]))
     share = pd.Series(habit, index=tables["owners"]["owner_id"])
@@ -46,8 +56,9 @@ def late_logged(tables: Tables, end: pd.Timestamp, rng: np.random.Generator) -> 
     return tables
 
 
-def backdated(tables: Tables, end: pd.Timestamp, rng: np.random.Generator) -> Tables:
-    """Some closings carry a date before the day on which they were entered."""
+def backdated(mess: Mess) -> Tables:
+    """Give some closings a date before the day on which they were entered."""
+    tables, rng = mess.tables, mess.rng
     history = tables["deal_history"]
     stage = _stage_rows(history)
     earliest = stage.groupby("deal_id")["changed_at"].shift() + pd.Timedelta(minutes=1)
@@ -62,8 +73,9 @@ def backdated(tables: Tables, end: pd.Timestamp, rng: np.random.Generator) -> Ta
     return tables
 
 
-def missing_amounts(tables: Tables, end: pd.Timestamp, rng: np.random.Generator) -> Tables:
-    """Some deals never get an amount; a part of them not even when won."""
+def missing_amounts(mess: Mess) -> Tables:
+    """Leave some deals without amount, a part of them even when won."""
+    tables, rng = mess.tables, mess.rng
     history, deals = tables["deal_history"], tables["deals"]
     draw = pd.Series(rng.random(len(deals)), index=deals["deal_id"])
     lot = history["deal_id"].map(draw).to_numpy()
@@ -77,8 +89,9 @@ def missing_amounts(tables: Tables, end: pd.Timestamp, rng: np.random.Generator)
     return tables
 
 
-def duplicate_contacts(tables: Tables, end: pd.Timestamp, rng: np.random.Generator) -> Tables:
-    """Some contacts are there twice: half with the same id, half under another."""
+def duplicate_contacts(mess: Mess) -> Tables:
+    """Enter some contacts twice: half with the same id, half under another."""
+    tables, rng = mess.tables, mess.rng
     contacts = tables["contacts"]
     copies = contacts[rng.random(len(contacts)) < DUPLICATES].copy()
     other = rng.random(len(copies)) < 0.5
@@ -88,8 +101,9 @@ def duplicate_contacts(tables: Tables, end: pd.Timestamp, rng: np.random.Generat
     return tables
 
 
-def bulk_import(tables: Tables, end: pd.Timestamp, rng: np.random.Generator) -> Tables:
-    """A batch of old deals came from another system on one day, with all that had happened."""
+def bulk_import(mess: Mess) -> Tables:
+    """Bring in a batch of old deals on one day, with all that had happened to them."""
+    tables, end, rng = mess.tables, mess.end, mess.rng
     deals = tables["deals"]
     first = deals["created_at"].min().normalize()
     moved_in = first + 0.35 * (end - first)
@@ -105,8 +119,9 @@ def bulk_import(tables: Tables, end: pd.Timestamp, rng: np.random.Generator) -> 
     return tables
 
 
-def renamed_stages(tables: Tables, end: pd.Timestamp, rng: np.random.Generator) -> Tables:
-    """From some day on a stage has another name; in the export the deals have it already."""
+def renamed_stages(mess: Mess) -> Tables:
+    """Give a stage another name from some day on; the deals of the export have it already."""
+    tables, end, rng = mess.tables, mess.end, mess.rng
     deals, history, stages = tables["deals"], tables["deal_history"], tables["stages"]
     first = deals["created_at"].min()
     since = first + rng.uniform(0.5, 0.7) * (end - first)
@@ -119,8 +134,9 @@ def renamed_stages(tables: Tables, end: pd.Timestamp, rng: np.random.Generator) 
     return tables
 
 
-def leaking_columns(tables: Tables, end: pd.Timestamp, rng: np.random.Generator) -> Tables:
-    """Columns which owners fill in when they close: they tell the outcome, once it is known."""
+def leaking_columns(mess: Mess) -> Tables:
+    """Add columns which owners fill in when they close, so that they tell the outcome."""
+    tables, rng = mess.tables, mess.rng
     deals = tables["deals"]
     won = deals["is_won"].fillna(value=False).astype(bool)
     reason = pd.Series(rng.choice(REASONS, len(deals)), index=deals.index, dtype="str")
@@ -166,7 +182,7 @@ def _later(
     return times.mask(which & (later < end), later)
 
 
-_ON_TABLES: dict[str, Dirt] = {
+_ON_TABLES: dict[str, Callable[[Mess], Tables]] = {
     "missing_amounts": missing_amounts,
     "backdated": backdated,
     "late_logged": late_logged,

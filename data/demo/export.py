@@ -35,7 +35,9 @@ def deal_tables(
     history = history.sort_values(["deal", "changed_at"], kind="stable", ignore_index=True)
     history["recorded_at"] = history["changed_at"]
     history.insert(0, "deal_id", pick(ids, history["deal"].to_numpy()))
-    deals = _deals(firm, created, ids, accounts, stamps, rng)
+    deals = _deals(firm, created, ids, accounts, rng)
+    born = stamps.change(created["deal"].to_numpy(), created["day"].to_numpy())
+    deals.insert(2, "created_at", born)
     return {
         "deals": with_current(deals, history),
         "deal_history": history[["deal_id", "property", "value", "changed_at", "recorded_at"]],
@@ -68,10 +70,9 @@ def _deals(
     created: pd.DataFrame,
     ids: "pd.Series[str]",
     accounts: pd.DataFrame,
-    stamps: Stamps,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """What is fixed at creation."""
+    """Columns fixed at creation."""
     world = firm.world
     account = created["account"].to_numpy()
     product = pick(pd.Series(PRODUCTS, dtype="str"), rng.integers(0, len(PRODUCTS), len(ids)))
@@ -80,7 +81,6 @@ def _deals(
         {
             "deal_id": ids,
             "name": pick(accounts["name"], account) + " – " + product,
-            "created_at": stamps.change(created["deal"].to_numpy(), created["day"].to_numpy()),
             "account_id": pick(accounts["account_id"], account),
             "pipeline": _word(tuple(world.stages), created["pipeline"]),
             "source": _word(lexicon.SOURCES, created["source"]),
@@ -131,9 +131,9 @@ def _dates(stamps: Stamps, days: Ints) -> "pd.Series[str]":
 
 def _owner_rows(firm: Firm, log: Log, created: pd.DataFrame) -> pd.DataFrame:
     rows = pd.concat([created, log.frame("owners")])
-    return _rows(
-        rows, "owner_id", pick(labels("O", len(firm.owners.team)), rows["owner"].to_numpy())
-    )
+
+    ids = labels("O", len(firm.owners.team))
+    return _rows(rows, "owner_id", pick(ids, rows["owner"].to_numpy()))
 
 
 def _rows(events: pd.DataFrame, name: str, value: "pd.Series[str]") -> pd.DataFrame:
@@ -144,4 +144,4 @@ def _rows(events: pd.DataFrame, name: str, value: "pd.Series[str]") -> pd.DataFr
 
 
 def _word(words: tuple[str, ...], code: "pd.Series[int]") -> "pd.Series[str]":
-    return pick(pd.Series(words, dtype="str"), code.to_numpy())
+    return pick(pd.Series(words, dtype="str"), np.asarray(code, np.int64))

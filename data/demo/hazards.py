@@ -6,16 +6,19 @@ import numpy as np
 
 from data.demo.calendar import Floats, Ints
 from data.demo.state import DEAD, Deals
+from data.demo.today import Today
 from data.demo.world import World
 
 NOTHING, ADVANCE, BACK, WIN, LOSE = range(5)
-MOVE, GAIN, SHED = 0.15, 0.3, -0.3
+MOVE, GAIN, SHED = 0.15, 0.28, -0.28
 """How much quality tells on advancing, on winning and on losing."""
 
 WORKWEEK = 7 / 5
 CUSTOMER_PACE = 0.6
-BRISK, STRICT = 0.62, 1.9
-"""Winners are faster, and survive more, than the average of a mixed crowd: what makes up for it."""
+BRISK, STRICT = 0.5, 2.0
+"""Winners are faster and survive more often than a mixed crowd; these make up for it."""
+DUE_NEAR, DUE_EFFECT = 5, 0.5
+"""Within so many days of the expected close date winning is likelier, on the log scale."""
 REVIVE = 0.3
 """Chance that a dead deal revives within the time of a cycle, roughly."""
 
@@ -46,8 +49,8 @@ class Rates:
 
 def _chain(stages: int, cycle: float, win_rate: float) -> Floats:
     """Advance, back, win and lose of one pipeline, shape (4, stages)."""
-    leave = WORKWEEK * BRISK * stages / cycle * np.linspace(1.6, 0.75, stages)
-    weight = np.linspace(0.7, 1.3, stages) / stages
+    leave = WORKWEEK * BRISK * stages / cycle * np.linspace(2.0, 0.65, stages)
+    weight = np.linspace(0.6, 1.4, stages) / stages
     survive = np.exp(STRICT * np.log(win_rate) * weight)
     at_once = np.zeros(stages)
     at_once[-3:] = 0.1, 0.25, 1.0
@@ -59,56 +62,37 @@ def _chain(stages: int, cycle: float, win_rate: float) -> Floats:
     return rates
 
 
-def fate(
-    world: World,
-    rates: Rates,
-    deals: Deals,
-    day: int,
-    pull: Floats,
-    rush: Floats,
-    clean: float,
-    work: float,
-    rng: np.random.Generator,
-) -> Ints:
+def fate(today: Today, rates: Rates, deals: Deals, pull: Floats, market: Floats) -> Ints:
     """Draw what happens to each deal today.
 
     Parameters
     ----------
     pull
         Quality from owner and source today, shape (deals,).
-    rush
-        Log effect of calendar and market on winning, shape (deals,).
-    clean
-        Hazard with which a dead deal is closed today.
-    work
-        Multiplier of the day: near 0 at weekends.
+    market
+        Log effect of the market on winning, shape (deals,).
 
     Returns
     -------
     Codes NOTHING, ADVANCE, BACK, WIN or LOSE, shape (deals,). BACK of a DEAD deal revives it.
     """
-    hazards = _hazards(world, rates, deals, day, pull, rush) * work
+    hazards = _hazards(today, rates, deals, pull, market) * today.work
     dead = deals.status == DEAD
-    if dead.any():
-        hazards[:, dead] = np.array([[0.0], [REVIVE / world.cycle_days], [0.0], [clean]]) * work
+    clean = today.calendar.clean[today.day]
+    revive = REVIVE / today.world.cycle_days
+    hazards[:, dead] = np.array([[0.0], [revive], [0.0], [clean]]) * today.work
     hazards[:, deals.status > DEAD] = 0
     ends = np.cumsum(hazards, axis=0)
-    draw = -np.log1p(-rng.random(len(deals)))
-    return np.where(draw < ends[-1], 1 + (_share(draw, ends[-1], rng) >= ends).sum(axis=0), 0)
+    event = np.full(len(deals), NOTHING)
+    hit = np.flatnonzero(-np.log1p(-today.rng.random(len(deals))) < ends[-1])
+    where = today.rng.random(len(hit)) * ends[-1, hit]
+    event[hit] = ADVANCE + (where >= ends[:, hit]).sum(axis=0)
+    return event
 
 
-def _share(draw: Floats, total: Floats, rng: np.random.Generator) -> Floats:
-    """Where along the total hazard the event of the day falls, independent of the draw."""
-    where = np.zeros(len(total))
-    hit = np.flatnonzero(draw < total)
-    where[hit] = rng.random(len(hit)) * total[hit]
-    return where
-
-
-def _hazards(
-    world: World, rates: Rates, deals: Deals, day: int, pull: Floats, rush: Floats
-) -> Floats:
+def _hazards(today: Today, rates: Rates, deals: Deals, pull: Floats, market: Floats) -> Floats:
     """Hazards of alive deals, shape (4, deals), in the order ADVANCE, BACK, WIN, LOSE."""
+    world, day = today.world, today.day
     place = deals.pipeline, deals.stage
     advance, win, lose = rates.advance[place], rates.win[place], rates.lose[place]
     merit = deals.quality + pull + world.engagement_effect * deals.engagement
@@ -116,13 +100,15 @@ def _hazards(
     merit += world.exec_effect * (deals.contacts > deals.chief)
     ripe = (day - deals.since) * (advance + win + lose) / WORKWEEK
     hump = world.hump * (ripe * np.exp(1 - ripe) - 0.6) + deals.pace
+    patience = np.clip(0.3 + 0.7 * ripe, 0.3, 1.7)
     silent = np.clip((day - deals.heard - 7) / 23, 0, 3)
-    due = np.where((deals.due >= 0) & (np.abs(deals.due - day) <= 5), 0.5, 0.0)
+    due = np.where((deals.due >= 0) & (np.abs(deals.due - day) <= DUE_NEAR), DUE_EFFECT, 0.0)
+    rush = today.calendar.win[day] + market + due
     return np.stack(
         [
             advance * np.exp(MOVE * merit + hump),
             rates.back[place],
-            win * np.exp(GAIN * merit + hump + rush + due),
-            lose * np.exp(SHED * merit + deals.pace + world.silence_effect * silent),
+            win * np.exp(GAIN * merit + hump + rush),
+            lose * patience * np.exp(SHED * merit + deals.pace + world.silence_effect * silent),
         ]
     )

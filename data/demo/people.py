@@ -21,7 +21,7 @@ TITLES = (
 
 def tables(firm: Firm, rng: np.random.Generator, stamps: Stamps) -> dict[str, pd.DataFrame]:
     """Make the tables accounts, contacts, owners and stages."""
-    known = firm.accounts.head(max(firm.opened.count, 1))
+    known = firm.book.pool.head(firm.book.size)
     return {
         "accounts": _accounts(known, rng),
         "contacts": _contacts(known, rng),

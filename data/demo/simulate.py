@@ -8,7 +8,7 @@ import pandas as pd
 
 from data.demo import activities, export, people
 from data.demo import dirt as dirty
-from data.demo.accounts import Accounts, Opened
+from data.demo.accounts import Accounts, Book
 from data.demo.calendar import DAYS_PER_YEAR, Calendar
 from data.demo.firm import Firm
 from data.demo.hazards import Rates
@@ -55,7 +55,7 @@ class Simulated:
         return self.end.normalize() - pd.Timedelta(days=self.days)
 
 
-def simulate(
+def simulate(  # noqa: PLR0913 - the settings of one run, each by its name
     world: World,
     *,
     deals: int = 6000,
@@ -125,8 +125,7 @@ def found(simulated: Simulated) -> Firm:
         calendar=calendar,
         rates=Rates.of(world),
         owners=Owners.draw(world, simulated.deals, days, rng),
-        accounts=Accounts.draw(world, pool, rng),
-        opened=Opened(pool),
+        book=Book(Accounts.draw(world, pool, rng)),
         intensity=simulated.deals / float(calendar.arrivals[:days].sum()),
         market=np.zeros(1),
         deals=Deals.none(),

@@ -12,11 +12,9 @@ SECOND = 1_000_000
 DAY = 86_400 * SECOND
 OPENS, CLOSES = 8 * 3600 * SECOND, 18 * 3600 * SECOND
 
-Texts = pd.Series  # of dtype str
-
 
 def labels(prefix: str, size: int) -> "pd.Series[str]":
-    """Identifiers `prefix` + zero-padded number, from 1 on, shape (size,)."""
+    """Make identifiers: `prefix` + zero-padded number, from 1 on, shape (size,)."""
     width = max(5, len(str(size)))
     numbers = pd.Series(np.arange(1, size + 1)).astype("str")
     return (prefix + numbers.str.zfill(width)).astype("str")

@@ -12,6 +12,8 @@ from data.demo.calendar import Bools, Floats, Ints
 ALIVE, DEAD, ASLEEP = 0, 1, 2
 """Alive; lost in truth but left open by its owner; lost and closed, to be reopened later."""
 
+_KINDS = {str(Ints): np.int64, str(Floats): np.float64, str(Bools): np.bool_}
+
 Array = npt.NDArray[Any]
 
 
@@ -99,8 +101,7 @@ class Deals:
     @classmethod
     def none(cls) -> "Deals":
         """No deals at all."""
-        kinds = {Ints: np.int64, Floats: np.float64, Bools: np.bool_}
-        return cls(*(np.empty(0, kinds[f.type]) for f in fields(cls)))
+        return cls(*(np.empty(0, _KINDS[str(f.type)]) for f in fields(cls)))
 
     def _map(self, change: Callable[[Array], Array]) -> "Deals":
         return Deals(*(change(getattr(self, f.name)) for f in fields(self)))

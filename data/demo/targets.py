@@ -41,13 +41,9 @@ def _quota(tables: dict[str, pd.DataFrame], quarters: pd.PeriodIndex) -> pd.Data
     won = deals[deals["is_won"].fillna(value=False)]
     team = won["owner_id"].map(owners.set_index("owner_id")["team"])
     quarter = won["closed_at"].dt.tz_localize(None).dt.to_period("Q")
-    sums = (
-        won["amount"]
-        .groupby([quarter, team])
-        .sum()
-        .unstack()
-        .reindex(index=quarters, columns=owners["team"].unique())
-    )
+    won = won.assign(team=team, quarter=quarter)
+    sums = won.pivot_table(index="quarter", columns="team", values="amount", aggfunc="sum")
+    sums = sums.reindex(index=quarters, columns=owners["team"].unique())
     sums = sums.fillna(0.0)
     year_before = sums.rolling(4).mean().shift(1)
     return STRETCH * year_before.fillna(sums.iloc[:4].mean())

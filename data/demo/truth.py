@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from data.demo.accounts import Accounts
-from data.demo.calendar import Ints
+from data.demo.calendar import Floats, Ints
 from data.demo.firm import Firm
 from data.demo.lexicon import LOST, WON
 from data.demo.log import Log
@@ -53,17 +53,17 @@ def true_incidence(
     """
     day = _day(simulated, as_of)
     firm = live(simulated, day, Log(frozenset()))
-    known = _known_open(simulated.tables["deal_history"], simulated.tables["stages"], as_of)
+    known = _known_open(simulated.tables["deal_history"], as_of)
     names = np.array(simulated.tables["deals"]["deal_id"], dtype=object)
     is_open = firm.deals.status != ASLEEP
     is_open &= np.isin(names[firm.deals.index], np.array(sorted(known), dtype=object))
     deals = firm.deals.take(is_open)
     world = replace(firm.world, reopen_share=0.0)
     firm = replace(firm, world=world, deals=deals, intensity=0.0)
-    ends = [
-        _futures(firm, size, (seed, 2, k)) for k, size in enumerate(_rounds(draws, len(deals)))
-    ]
-    return _shares(names, deals.index, pd.concat(ends), day, horizons_days, draws)
+    rounds = enumerate(_rounds(draws, len(deals)))
+    ends = pd.concat([_futures(firm, size, (seed, 2, k)) for k, size in rounds])
+    shares = _shares(deals.index, ends.assign(after=ends["day"] - day), horizons_days, draws)
+    return pd.DataFrame({"deal_id": pd.Series(names[deals.index], dtype="str")} | shares)
 
 
 def true_revenue(
@@ -106,7 +106,7 @@ def _day(simulated: Simulated, as_of: pd.Timestamp) -> int:
     return day
 
 
-def _known_open(history: pd.DataFrame, stages: pd.DataFrame, as_of: pd.Timestamp) -> set[str]:
+def _known_open(history: pd.DataFrame, as_of: pd.Timestamp) -> set[str]:
     """Deals which, by what was recorded before `as_of`, are there and not closed."""
     known = history[(history["property"] == "stage") & (history["recorded_at"] < as_of)]
     last = known.sort_values("changed_at", kind="stable").drop_duplicates("deal_id", keep="last")
@@ -129,17 +129,12 @@ def _futures(firm: Firm, paths: int, seed: tuple[int, ...]) -> pd.DataFrame:
 
 def _branch(firm: Firm, paths: int, extra: int, seed: int) -> Firm:
     """Copy a firm into many paths that share its past; fresh accounts for `extra` days."""
-    accounts, opened = firm.accounts, firm.opened
-    if extra:
-        pace = firm.intensity * firm.calendar.arrivals[firm.day : firm.day + extra].sum()
-        size = int(1.5 * pace * paths) + 1000
-        fresh = Accounts.draw(firm.world, size, np.random.default_rng([seed, 4]))
-        accounts = accounts.head(opened.count).join(fresh)
-        opened.resize(len(accounts))
+    pace = firm.intensity * firm.calendar.arrivals[firm.day : firm.day + extra].sum()
+    size = int(1.5 * pace * paths) + 1000
+    fresh = Accounts.draw(firm.world, size, np.random.default_rng([seed, 4]))
     return replace(
         firm,
-        accounts=accounts,
-        opened=opened,
+        book=firm.book.extended(fresh),
         market=np.repeat(firm.market, paths),
         deals=firm.deals.repeat(paths),
     )
@@ -153,19 +148,14 @@ def _month_ends(simulated: Simulated, day: int, months: int) -> Ints:
 
 
 def _shares(
-    names: np.ndarray,
-    index: Ints,
-    ends: pd.DataFrame,
-    day: int,
-    horizons: Sequence[float],
-    draws: int,
-) -> pd.DataFrame:
+    index: Ints, ends: pd.DataFrame, horizons: Sequence[float], draws: int
+) -> dict[str, Floats]:
     """Count the futures of each deal that were won or lost by each horizon."""
-    columns: dict[str, np.ndarray] = {"deal_id": names[index]}
+    columns = {}
     place = np.searchsorted(index, ends["deal"])
     for horizon, label in [*((h, f"_{h:g}") for h in horizons), (float(EVER_DAYS), "")]:
-        soon = (ends["day"] - day < horizon).to_numpy()
+        soon = ends["after"] < horizon
         for outcome, which in (("won", ends["won"]), ("lost", ~ends["won"])):
-            hits = place[soon & which.to_numpy()]
+            hits = place[(soon & which).to_numpy()]
             columns[f"p_{outcome}{label}"] = np.bincount(hits, minlength=len(index)) / draws
-    return pd.DataFrame(columns)
+    return columns

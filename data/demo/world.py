@@ -237,7 +237,7 @@ def _latent(rng: np.random.Generator) -> dict[str, Any]:
         "exec_effect": float(rng.uniform(0.0, 0.4)),
         "silence_effect": float(rng.uniform(0.15, 0.5)),
         "hump": float(rng.uniform(0.6, 1.4)),
-        "touches": float(np.exp(rng.uniform(np.log(0.12), np.log(0.5)))),
+        "touches": float(np.exp(rng.uniform(np.log(0.12), np.log(0.4)))),
         "few_share": float(rng.uniform(0.05, 0.35)),
     }
 
