@@ -38,7 +38,7 @@ def _property(name: str) -> Compute:
         if name not in at.history.labels:
             return value
         codes = at.vocabulary.label_codes(f"history.{name}", at.history.labels[name])
-        return np.append(codes, -1.0)[np.nan_to_num(value, nan=-1.0).astype(np.int64)]
+        return np.append(codes, np.nan)[np.nan_to_num(value, nan=-1.0).astype(np.int64)]
 
     return compute
 

@@ -119,6 +119,14 @@ class History:
         return len(self.deal_ids)
 
     @cached_property
+    def last_fact(self) -> pd.Timestamp | None:
+        """The latest instant at which anything became known; None without deals."""
+        times = [self.created, self.stages.time, self.activities.time]
+        times += [changes.time for changes in self.changes.values()]
+        latest = max((int(each.max()) for each in times if len(each)), default=None)
+        return None if latest is None else pd.Timestamp(latest, unit="us", tz="UTC")
+
+    @cached_property
     def closings(self) -> Timeline:
         """Every closing by deal, at the time known; values `happened` and `outcome`."""
         return self.stages.where(self.stages.values["outcome"] != OPEN)

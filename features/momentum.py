@@ -17,10 +17,10 @@ PSEUDO_VISITS = 20.0
 
 @feature("momentum", "code", "stage, in funnel order", needs=STAGE, categorical=True)
 def stage_code(at: At) -> Floats:
-    """Rank of the stage's position among all positions of the vocabulary; -1 where unseen."""
+    """Rank of the stage's position among all positions of the vocabulary; NaN where unseen."""
     places = np.unique(list(at.vocabulary.stage_position.values()))
     code = np.searchsorted(places, np.nan_to_num(at.stage_position, nan=-1.0))
-    return np.where(np.isnan(at.stage_position), -1.0, code)
+    return np.where(np.isnan(at.stage_position), np.nan, code)
 
 
 @feature("momentum", "position", "position of the stage in the funnel, 0 = first", needs=STAGE)

@@ -1,6 +1,6 @@
 """Names as the numbers a model reads, learned from what was known before a cut and kept in the bundle.
 
-A value first met after the cut is unseen: it gets -1 and the model treats it as it treats missing ones.
+A value first met after the cut is unseen: it is NaN, which models treat as they treat missing ones.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ class Vocabulary:
         return repr(sorted(self.stage_position.items()))
 
     def codes(self, column: str, values: pd.Series) -> Floats:
-        """(n,) code of each value of `table.column`; -1 where unseen or missing."""
+        """(n,) code of each value of `table.column`; NaN where unseen or missing."""
         known = {name: code for code, name in enumerate(self.categories.get(column, ()))}
-        return values.map(known).astype(float).fillna(-1.0).to_numpy()
+        return values.map(known).astype(float).to_numpy()
 
     def label_codes(self, column: str, labels: tuple[str, ...]) -> Floats:
-        """(labels,) code of each label; -1 where unseen."""
+        """(labels,) code of each label; NaN where unseen."""
         return self.codes(column, pd.Series(labels, dtype="str"))
 
     def positions(self, names: tuple[str, ...]) -> Floats:

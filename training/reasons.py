@@ -58,6 +58,14 @@ def reasons(bundle: Bundle, scored: Scored) -> list[list[Reason]]:
     return [_of_deal(row, facts.iloc[n]) for n, (_, row) in enumerate(by_theme.iterrows())]
 
 
+def reason_texts(bundle: Bundle, scored: Scored) -> list[str]:
+    """(n,) reasons of each deal in one text, strongest first, each with its sign."""
+    return [
+        "; ".join(f"{'+' if r.contribution > 0 else '-'} {r.text}" for r in found)
+        for found in reasons(bundle, scored)
+    ]
+
+
 def _of_deal(parts: pd.Series, facts: pd.Series) -> list[Reason]:
     ranked = parts.sort_values(key=np.abs, ascending=False)
     ranked = ranked[ranked.abs() >= LEAST]
@@ -100,7 +108,7 @@ def _number(facts: pd.Series, name: str) -> float:
 
 def _days(value: float) -> str:
     whole = round(value)
-    return "today" if whole == 0 else "1 day" if whole == 1 else f"{whole} days"
+    return "less than a day" if whole == 0 else "1 day" if whole == 1 else f"{whole} days"
 
 
 def _count(value: float, one: str, many: str | None = None) -> str:
@@ -113,10 +121,9 @@ def _activity(facts: pd.Series, _: bool) -> str:
     since = _number(facts, "days_since_last_activity")
     if np.isnan(since):
         return "no activity logged so far"
-    when = "the last today" if round(since) == 0 else f"the last {_days(since)} ago"
     if np.isnan(count):
-        return f"last activity {when.removeprefix('the last ')}"
-    return f"{_count(count, 'activity', 'activities')} in the last 30 days, {when}"
+        return f"last activity {_days(since)} ago"
+    return f"{_count(count, 'activity', 'activities')} in 30 days, the last {_days(since)} ago"
 
 
 def _replies(facts: pd.Series, _: bool) -> str:
@@ -124,7 +131,7 @@ def _replies(facts: pd.Series, _: bool) -> str:
     if np.isnan(since):
         return "the buyer has not written or called yet"
     waiting = _number(facts, "unanswered_count")
-    text = f"last heard from the buyer {_days(since)}{'' if round(since) == 0 else ' ago'}"
+    text = f"last heard from the buyer {_days(since)} ago"
     return text + (f", {round(waiting)} touches unanswered since" if waiting >= 2 else "")
 
 
@@ -134,7 +141,7 @@ def _meetings(facts: pd.Series, _: bool) -> str:
     since = _number(facts, "days_since_last_meeting")
     if np.isnan(since):
         return "no meeting so far"
-    return f"last meeting {_days(since)}{'' if round(since) == 0 else ' ago'}"
+    return f"last meeting {_days(since)} ago"
 
 
 def _contacts(facts: pd.Series, _: bool) -> str:
@@ -148,7 +155,7 @@ def _stage(facts: pd.Series, _: bool) -> str:
     name = f"“{facts['stage']}”" if facts["stage"] else "the present stage"
     days = _number(facts, "days_in_stage")
     usual = float(np.expm1(_number(facts, "stage_usual_stay")))
-    text = f"in {name}" + ("" if np.isnan(days) else f" for {_days(days)}".replace("for today", "since today"))
+    text = f"in {name}" + ("" if np.isnan(days) else f" for {_days(days)}")
     if np.isnan(usual):
         return text
     return f"{text}; deals that go on usually stay {_days(max(usual, 1.0))}"
@@ -158,9 +165,9 @@ def _age(facts: pd.Series, _: bool) -> str:
     age = _number(facts, "age_days")
     ratio = _number(facts, "age_against_cycle")
     if np.isnan(ratio):
-        return f"{_days(age)} old".replace("today old", "new today")
+        return f"{_days(age)} old"
     usual = np.expm1(np.log1p(max(age, 0.0)) - ratio)
-    return f"{_days(age)} old, won deals usually take {_days(max(usual, 1.0))}".replace("today old", "new today")
+    return f"{_days(age)} old, won deals usually take {_days(max(usual, 1.0))}"
 
 
 def _close_date(facts: pd.Series, _: bool) -> str:
@@ -169,9 +176,9 @@ def _close_date(facts: pd.Series, _: bool) -> str:
     text = (
         "no expected close date"
         if np.isnan(days)
-        else f"close date passed {_days(-days)} ago".replace("today ago", "today")
+        else f"close date passed {_days(-days)} ago"
         if days < 0
-        else f"close date in {_days(days)}".replace("in today", "today")
+        else f"close date in {_days(days)}"
     )
     return text + (f", pushed {_count(pushes, 'time')}" if pushes >= 1 else "")
 

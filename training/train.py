@@ -20,9 +20,11 @@ from training.close import CloseModel, Panel, Progress, fit_close, make_panel
 from training.learners import Learner
 from training.table import Table
 from training.tiers import Tier, TierChoice, learner_of, tier_for
-from training.validation import Verdict, judge, validate
+from training.validation import ORIGINS, OutOfTime, Verdict, judge, validate
 
 MOST_ROWS = 150_000
+STEPS = ORIGINS + 5
+"""Steps that `train` reports, with the logging that follows it."""
 LONGEST, SHORTEST = 730.0, 84.0
 
 
@@ -36,7 +38,7 @@ class Trained:
 
     bundle: Bundle
     verdict: Verdict | None
-    panel: Panel
+    out_of_time: OutOfTime | None
 
 
 def train(history: History, as_of: int, progress: Progress = lambda _: None) -> Trained:
@@ -59,7 +61,8 @@ def train(history: History, as_of: int, progress: Progress = lambda _: None) -> 
     closed = closed_deals(history, as_of)
     tier = tier_for(closed)
     learner = learner_of(tier, categorical)
-    verdict = _verdict(history, rows, learner, progress) if tier != "table" else None
+    found = validate(history, rows, learner, progress) if tier != "table" else None
+    verdict = judge(found) if found is not None else None
     choice = choose(tier, closed, verdict)
     close, table = _final_fit(rows, learner, choice, verdict, longest_horizon(rows), progress)
     progress("learning amounts")
@@ -67,7 +70,7 @@ def train(history: History, as_of: int, progress: Progress = lambda _: None) -> 
     card = _card(history, rows, choice, closed, verdict, amount.wins)
     names = tuple(map(str, features.columns))
     bundle = Bundle(choice.tier, names, vocabulary, close, table, amount, as_of, card)
-    return Trained(bundle, verdict, rows)
+    return Trained(bundle, verdict, found)
 
 
 def bounded_panel(history: History, as_of: int) -> Snapshots:
@@ -107,13 +110,6 @@ def longest_horizon(rows: Panel) -> float:
     """Days that stand for `ever`: as long as the history, between 84 days and two years."""
     days = float(np.ptp(rows.snapshots.time)) / DAY if len(rows) else 0.0
     return float(np.clip(days, SHORTEST, LONGEST))
-
-
-def _verdict(
-    history: History, rows: Panel, learner: Learner, progress: Progress
-) -> Verdict | None:
-    found = validate(history, rows, learner, progress)
-    return judge(found) if found is not None else None
 
 
 def choose(tier: Tier, closed: int, verdict: Verdict | None) -> TierChoice:

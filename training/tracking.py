@@ -1,0 +1,188 @@
+"""The one door to MLflow: runs, and the registry whose alias `champion` names the served bundle.
+
+By default both live in the workspace: an sqlite file for runs and registry, a folder for artifacts.
+The settings of the environment (`MLFLOW_TRACKING_URI`) may name a server instead.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from training.bundle import Bundle, BundleError, load_bundle, save_bundle
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+MODEL = "dealcast"
+EXPERIMENT = "dealcast"
+CHAMPION = "champion"
+CUT = "cut"
+
+
+@dataclass(frozen=True)
+class Registered:
+    """A bundle in the registry: its version, and the run that made it."""
+
+    version: str
+    run_id: str
+
+
+class Tracker:
+    """Runs and registered bundles of a workspace."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.workspace = workspace
+        default = f"sqlite:///{(workspace / 'mlflow.db').resolve().as_posix()}"
+        self.uri = os.environ.get("MLFLOW_TRACKING_URI", default)
+
+    def client(self) -> MlflowClient:
+        """Client of the runs and the registry; the experiment is made on first use."""
+        from mlflow import MlflowClient
+
+        self.workspace.mkdir(parents=True, exist_ok=True)
+        return MlflowClient(self.uri, self.uri)
+
+    def register(
+        self,
+        bundle: Bundle,
+        *,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        plots: Mapping[str, Path],
+        data_version: str,
+    ) -> tuple[Bundle, Registered]:
+        """Log a run with the bundle and register it as a new version (not yet champion)."""
+        client = self.client()
+        tags = {"data_version": data_version, "code_version": code_version(), "tier": bundle.tier}
+        run = client.create_run(self._experiment(client), tags=tags, run_name=f"train {bundle.tier}")
+        run_id = run.info.run_id
+        try:
+            for name, value in {**params, **tags, "features": len(bundle.features)}.items():
+                client.log_param(run_id, name, str(value)[:500])
+            for name, figure in metrics.items():
+                if figure == figure:  # noqa: PLR0124 - a NaN is no metric
+                    client.log_metric(run_id, name, figure)
+            for path in plots.values():
+                client.log_artifact(run_id, str(path), "plots")
+            stamped = self._log_bundle(client, run_id, bundle, tags)
+        except BaseException:
+            client.set_terminated(run_id, "FAILED")
+            raise
+        client.set_terminated(run_id)
+        return stamped, Registered(stamped.version, run_id)
+
+    def _log_bundle(
+        self, client: MlflowClient, run_id: str, bundle: Bundle, tags: Mapping[str, str]
+    ) -> Bundle:
+        """Store the bundle under the version that the registry gives it."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            client.create_registered_model(MODEL)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        place = f"{client.get_run(run_id).info.artifact_uri}/bundle"
+        known = {**tags, CUT: str(bundle.cut)}
+        version = client.create_model_version(MODEL, place, run_id, tags=known).version
+        stamped = replace(bundle, version=str(version), card={**bundle.card, **tags})
+        with tempfile.TemporaryDirectory() as folder:
+            saved = save_bundle(stamped, Path(folder) / "bundle")
+            client.log_artifacts(run_id, str(saved), "bundle")
+        return stamped
+
+    def _experiment(self, client: MlflowClient) -> str:
+        found = client.get_experiment_by_name(EXPERIMENT)
+        if found is not None:
+            return str(found.experiment_id)
+        place = (self.workspace / "mlartifacts").resolve().as_uri()
+        local = self.uri.startswith("sqlite")
+        return str(client.create_experiment(EXPERIMENT, artifact_location=place if local else None))
+
+    def promote(self, version: str) -> None:
+        """Make a registered version the champion."""
+        self.client().set_registered_model_alias(MODEL, CHAMPION, version)
+
+    def champion_version(self) -> str:
+        """Version the alias names; empty where there is none."""
+        from mlflow.exceptions import MlflowException
+
+        if self.uri.startswith("sqlite") and not (self.workspace / "mlflow.db").exists():
+            return ""
+        try:
+            return str(self.client().get_model_version_by_alias(MODEL, CHAMPION).version)
+        except MlflowException:
+            return ""
+
+    def champion(self) -> Bundle | None:
+        """Load the bundle that is served; None before the first training.
+
+        Raises
+        ------
+        BundleError
+            If the registry names a bundle that cannot be read.
+        """
+        version = self.champion_version()
+        return self.load(version) if version else None
+
+    def bundle_for(self, as_of: int) -> Bundle | None:
+        """Load what may answer as of an instant: a bundle that had learned nothing from later facts.
+
+        The champion where its cut allows it; else the newest registered version with a cut at or before
+        `as_of`; else the champion all the same, whose cut then tells that the answer is no fair test.
+        """
+        champion = self.champion()
+        if champion is None or champion.cut <= as_of:
+            return champion
+        versions = self.client().search_model_versions(f"name='{MODEL}'")
+        fair = [v for v in versions if int(v.tags.get(CUT, as_of + 1)) <= as_of]
+        if not fair:
+            return champion
+        newest = max(fair, key=lambda v: (int(v.tags[CUT]), int(v.version)))
+        return self.load(str(newest.version))
+
+    def load(self, version: str) -> Bundle:
+        """Load a registered bundle by its version."""
+        from mlflow.artifacts import download_artifacts
+        from mlflow.exceptions import MlflowException
+
+        try:
+            source = self.client().get_model_version(MODEL, version).source
+            folder = download_artifacts(artifact_uri=source, tracking_uri=self.uri)
+        except (MlflowException, OSError) as error:
+            raise BundleError(
+                f"version {version} of the registry cannot be fetched ({error}); run `dealcast train`"
+            ) from error
+        return load_bundle(Path(folder))
+
+
+def code_version() -> str:
+    """Commit of the code where it runs from a checkout, else the version of the package."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - git as the user has it
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=True,
+        )
+        return found.stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        pass
+    try:
+        return version("dealcast")
+    except PackageNotFoundError:
+        return "unknown"
