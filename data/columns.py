@@ -16,7 +16,10 @@ class FileError(ValueError):
 
 
 def check_columns(names: list[str], table: Table) -> None:
-    """Raise FileError unless every required column is there; guess what was meant."""
+    """Raise FileError unless every required column is there, once; guess what was meant."""
+    lower = [name.lower() for name in names]
+    if twice := [name for name in names if lower.count(name.lower()) > 1]:
+        raise FileError(f"columns {', '.join(twice)} differ in capitals alone; rename or drop one")
     missing = [
         column.name for column in table.columns if column.required and column.name not in names
     ]

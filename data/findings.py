@@ -12,6 +12,7 @@ import pandas as pd
 from data.contract import CONTRACT
 from data.rules import RULES
 from data.sources import RawTables
+from data.tables import missing
 
 Rows = npt.NDArray[np.intp]
 Where = pd.Series | npt.NDArray[np.bool_]
@@ -93,7 +94,7 @@ class Findings:
 
     def _lines(self, item: Found) -> pd.DataFrame:
         raw = self.raw.tables[item.table]
-        values = raw.frame.get(item.column, pd.Series(pd.NA, raw.frame.index, dtype="str"))
+        values = raw.frame.get(item.column, missing(raw.frame.index))
         rule = RULES[item.rule]
         count = "" if item.count == len(item.rows) else f"{item.count} "
         return pd.DataFrame(

@@ -7,6 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from data.contract import Column, Table
+from data.tables import missing
 
 TRUE, FALSE = ("true", "1", "yes"), ("false", "0", "no")
 WRITTEN_DATE = r"^\d{4}-?\d{2}-?\d{2}(\D|$)"
@@ -21,7 +22,7 @@ def parse(text: pd.DataFrame, table: Table) -> pd.DataFrame:
 
     Contract columns the text does not have are added, all missing.
     """
-    absent = pd.Series(pd.NA, index=text.index, dtype="str")
+    absent = missing(text.index)
     typed = {
         column.name: parse_column(text.get(column.name, absent), column)
         for column in table.columns

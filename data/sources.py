@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from data.arrow import to_arrow
 from data.columns import FileError, alike, check_columns
 from data.contract import CONTRACT
 from data.files import ENDINGS, RawTable, as_text, read_table
@@ -85,7 +86,7 @@ def _raw_table(name: str, frame: pd.DataFrame) -> RawTable:
     if name not in CONTRACT:
         raise FileError(f"is no table of the contract; allowed are {', '.join(CONTRACT)}")
     check_columns(list(frame.columns), CONTRACT[name])
-    text = as_text(pa.Table.from_pandas(frame, preserve_index=False))
+    text = as_text(to_arrow(frame))
     return RawTable(text, name, np.arange(1, len(text) + 1))
 
 

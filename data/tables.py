@@ -84,10 +84,11 @@ class Tables:
 def conform(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     """Give a frame the contract's columns and dtypes, custom columns last."""
     columns = {
-        column.name: _as_dtype(frame, column.name, column.dtype) for column in table.columns
+        column.name: as_dtype(frame.get(column.name, missing(frame.index)), column.dtype)
+        for column in table.columns
     }
     customs = {
-        name: _as_dtype(frame, name, custom_dtype(frame[name]))
+        name: as_dtype(frame[name], custom_dtype(frame[name]))
         for name in frame.columns
         if name not in columns
     }
@@ -100,9 +101,13 @@ def custom_dtype(values: pd.Series) -> str:
     return "float64" if number else "str"
 
 
-def _as_dtype(frame: pd.DataFrame, name: str, dtype: str) -> pd.Series:
-    if name not in frame:
-        frame = frame.assign(**{name: pd.Series(pd.NA, index=frame.index, dtype="str")})
+def as_dtype(values: pd.Series, dtype: str) -> pd.Series:
+    """Cast a column; times may come as text, with or without zone."""
     if dtype == DTYPES["time"]:
-        return pd.to_datetime(frame[name], utc=True, format="ISO8601").dt.as_unit("us")
-    return frame[name].astype(pd.api.types.pandas_dtype(dtype))
+        return pd.to_datetime(values, utc=True, format="ISO8601").dt.as_unit("us")
+    return values.astype(pd.api.types.pandas_dtype(dtype))
+
+
+def missing(index: pd.Index) -> pd.Series:
+    """Return a column of text that says nothing."""
+    return pd.Series(pd.NA, index=index, dtype="str")
