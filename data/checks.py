@@ -26,9 +26,9 @@ NOT_A = {
     "bool": "not_a_bool",
 }
 WORDS = (
-    ("activities", "type", "unknown_type", dict.fromkeys(ACTIVITY_TYPES)),
+    ("activities", "type", "unknown_type", dict(zip(ACTIVITY_TYPES, ACTIVITY_TYPES, strict=True))),
     ("activities", "direction", "unknown_direction", DIRECTIONS),
-    ("stages", "outcome", "unknown_outcome", dict.fromkeys(OUTCOMES)),
+    ("stages", "outcome", "unknown_outcome", dict(zip(OUTCOMES, OUTCOMES, strict=True))),
 )
 UNIQUE = ("deals", "activities", "accounts", "owners", "stages")
 FIRST_TIME = pd.Timestamp("1970-01-01", tz="UTC")
@@ -107,15 +107,15 @@ def with_words(frames: Frames) -> dict[str, pd.DataFrame]:
     """Write types, directions and outcomes as the contract does: lower case, inbound, outbound."""
     written = dict(frames)
     for name, column, _, words in WORDS:
-        said = plain(written[name][column])
-        known = {word: meaning or word for word, meaning in words.items()}
-        written[name] = written[name].assign(
-            **{column: said.map(known).fillna(said).astype("str")}
-        )
+        frame = written[name]
+        code, said = pd.factorize(frame[column])
+        word = plain(pd.Series(said, dtype="str"))
+        word = word.map(words).fillna(word).mask(word == "").astype("str")
+        written[name] = frame.assign(**{column: word.reindex(code).set_axis(frame.index)})
     return written
 
 
 def _check_words(frames: Frames, findings: Findings) -> None:
     for name, column, rule, words in WORDS:
         said = frames[name][column]
-        findings.reject(name, rule, column, said.notna() & ~said.isin(list(words)) & (said != ""))
+        findings.reject(name, rule, column, said.notna() & ~said.isin(words.values()))

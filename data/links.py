@@ -54,6 +54,12 @@ def lookup(keys: pd.Series, index: pd.Series, values: pd.Series) -> pd.Series:
     return found.set_axis(keys.index)
 
 
+def within(keys: pd.Series, index: pd.Series) -> pd.Series:
+    """Where a key is one of many; `Series.isin` takes the many one by one through Python."""
+    found = pc.is_in(_arrow(keys), value_set=_arrow(index), skip_nulls=True)
+    return pd.Series(found.to_numpy(zero_copy_only=False), keys.index)
+
+
 def _arrow(keys: pd.Series) -> pa.Array:
     return pa.array(keys, pa.large_string(), from_pandas=True)
 
@@ -75,9 +81,9 @@ def check_links(links: Links, findings: Findings) -> None:
 def _check_deals_of(name: str, links: Links, findings: Findings) -> None:
     deals, deal_ids = links.frames["deals"]["deal_id"], links.frames[name]["deal_id"]
     bad = findings.bad("deals")
-    rejected = set(deals[bad].dropna()) - set(deals[~bad])
-    of_rejected = deal_ids.isin(rejected)
-    known = deal_ids.isin(deals) | deal_ids.isin(links.known.deals["deal_id"])
+    rejected = deals[bad & ~within(deals, deals[~bad])]
+    of_rejected = within(deal_ids, rejected)
+    known = within(deal_ids, links.both("deals")["deal_id"])
     findings.reject(name, "unknown_deal", "deal_id", deal_ids.notna() & ~known)
     findings.leave_out(name, of_rejected)
 
@@ -101,7 +107,7 @@ def _closed_but_when(links: Links, findings: Findings) -> pd.Series:
     rows = links.stage_rows()
     closings = rows.loc[rows["stage"].isin(links.closed_stages()), "deal_id"]
     closed = deals["is_won"].notna() | deals["stage"].isin(links.closed_stages())
-    return closed & ~told & ~deals["deal_id"].isin(closings)
+    return closed & ~told & ~within(deals["deal_id"], closings)
 
 
 def stage_uses(links: Links) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from data.columns import alike
 from data.contract import CONTRACT
 from data.findings import Findings
-from data.links import OF_DEALS, Links, lookup, same_precision, stage_uses
+from data.links import OF_DEALS, Links, lookup, same_precision, stage_uses, within
 
 REFERENCES = (
     ("deals", "account_id", "accounts", "account_id"),
@@ -48,7 +48,7 @@ def _tell_references(links: Links, findings: Findings) -> None:
         known = links.both(target)[key]
         if len(known):
             values = links.frames[table][column]
-            lost = (values.notna() & ~values.isin(known)).sum()
+            lost = (values.notna() & ~within(values, known)).sum()
             message = f"{lost} rows have a {column} that {target} does not hold"
             findings.warn(table, f"unknown_{column}", lost, message)
 
@@ -81,10 +81,10 @@ def _tell_order_of_times(links: Links, findings: Findings) -> None:
 
 def _tell_history_against_deals(links: Links, findings: Findings) -> None:
     deals, rows = links.frames["deals"], links.stage_rows()
-    rows = rows[rows["deal_id"].isin(deals["deal_id"])]
+    rows = rows[within(rows["deal_id"], deals["deal_id"])]
     last = rows[rows["changed_at"] == rows.groupby("deal_id")["changed_at"].transform("max")]
     agreed = deals.merge(last, on=["deal_id", "stage"])["deal_id"]
-    differs = (deals["deal_id"].isin(last["deal_id"]) & ~deals["deal_id"].isin(agreed)).sum()
+    differs = (within(deals["deal_id"], last["deal_id"]) & ~within(deals["deal_id"], agreed)).sum()
     message = f"{differs} deals are in another stage than the last of their history"
     findings.warn("deals", "stage_differs", differs, message)
     closings = rows[rows["stage"].isin(links.closed_stages())].sort_values("changed_at")
