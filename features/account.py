@@ -48,10 +48,10 @@ def account_lost_count(at: At) -> Floats:
     return _with_account(at).closed() - account_won_count(at)
 
 
-@feature("account", "rate", "win rate with the account, shrunk by 20 deals", needs=ACCOUNT)
-def account_win_rate(at: At) -> Floats:
-    """The base rate for an account without closings."""
-    return _with_account(at).win_rate()
+@feature("account", "rate", "win rate with the account less the firm's, shrunk by 20 deals", needs=ACCOUNT)
+def account_win_rate_lift(at: At) -> Floats:
+    """0 for an account without closings."""
+    return _with_account(at).win_rate() - base_rate(at)
 
 
 @feature("account", "count", "other open deals with the account", needs=ACCOUNT)

@@ -36,6 +36,8 @@ class Feature:
     needs : the `table.column` pairs without which the feature is switched off
     categorical : the values are codes of the vocabulary, not quantities
     why : what it tells about a deal, in a phrase a sales person would use
+    for_models : False for what only people and reasons read: a level that moves with the firm's age
+        (a count of closings, a win rate of all time) tells a model the date, and it would learn that
     """
 
     name: str
@@ -46,6 +48,7 @@ class Feature:
     needs: tuple[str, ...] = ()
     why: str = ""
     categorical: bool = False
+    for_models: bool = True
 
     def available(self, tables: Tables) -> bool:
         """Tell whether the tables hold what the feature needs."""
@@ -73,12 +76,14 @@ def feature(
     needs: Iterable[str] = (),
     why: str = "",
     categorical: bool = False,
+    for_models: bool = True,
 ) -> Callable[[Compute], Compute]:
     """Register a function as the feature of its name."""
 
     def add(compute: Compute) -> Compute:
         name = compute.__name__
-        register(Feature(name, family, unit, meaning, compute, tuple(needs), why, categorical))
+        found = (name, family, unit, meaning, compute, tuple(needs), why, categorical, for_models)
+        register(Feature(*found))
         return compute
 
     return add

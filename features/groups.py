@@ -60,6 +60,11 @@ def everyone(at: At) -> GroupRecord:
     return at.index("record:all", lambda: GroupRecord.of(at.history, group, 1))
 
 
+def firm_record(at: At) -> GroupAt:
+    """Statistics of all closings together, at each snapshot."""
+    return GroupAt(at, np.zeros(at.size, np.int64), everyone(at))
+
+
 def base_rate(at: At) -> Floats:
     """(n,) win rate over all closings known before the instant, shrunk to one half by two deals."""
 

@@ -98,6 +98,7 @@ def reopened_count(at: At) -> Floats:
     "win rate of the deals that had reached this stage",
     needs=STAGE,
     why="The stage's own history is the first thing to know of a deal.",
+    for_models=False,
 )
 def stage_win_rate(at: At) -> Floats:
     """Over closings known before the instant, shrunk to the base rate by 20 deals."""
@@ -105,6 +106,12 @@ def stage_win_rate(at: At) -> Floats:
     closed = np.nan_to_num(at.per_group(at.stage, visits.count))
     won = np.nan_to_num(at.per_group(at.stage, lambda g, t: visits.total("won", g, t)))
     return (won + PSEUDO_VISITS * base_rate(at)) / (closed + PSEUDO_VISITS)
+
+
+@feature("momentum", "rate", "win rate of the deals that had reached this stage less the firm's", needs=STAGE)
+def stage_win_rate_lift(at: At) -> Floats:
+    """What reaching this stage is worth."""
+    return stage_win_rate(at) - base_rate(at)
 
 
 def _stay(at: At, column: str) -> Floats:
@@ -115,7 +122,13 @@ def _stay(at: At, column: str) -> Floats:
     return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
 
 
-@feature("momentum", "log days", "usual stay in this stage of deals that went on", needs=STAGE)
+@feature(
+    "momentum",
+    "log days",
+    "usual stay in this stage of deals that went on",
+    needs=STAGE,
+    for_models=False,
+)
 def stage_usual_stay(at: At) -> Floats:
     """Mean log(1 + days) of ended stays that did not end in a loss."""
     return at.shared("stay:kept", lambda: _stay(at, "kept"))

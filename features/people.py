@@ -7,7 +7,7 @@ import numpy as np
 from features.at import At
 from features.catalogue import feature
 from features.engagement import count_in
-from features.groups import GroupAt, GroupRecord, by_owner
+from features.groups import GroupAt, GroupRecord, base_rate, by_owner, firm_record
 from features.history import encode, micros
 from features.source import deal_codes
 from features.windows import DAY, NEVER, Floats, Ints, Spans, days_between
@@ -16,10 +16,18 @@ NEEDS = ("deal_history.value", "deals.owner_id")
 WHY = "Owners differ; the record of each, shrunk, says by how much."
 
 
-@feature("people", "rate", "win rate of the owner, shrunk by 20 deals", needs=NEEDS, why=WHY)
+@feature(
+    "people", "rate", "win rate of the owner, shrunk by 20 deals", needs=NEEDS, for_models=False
+)
 def owner_win_rate(at: At) -> Floats:
     """Over the owner's closings known before the instant."""
     return by_owner(at).win_rate()
+
+
+@feature("people", "rate", "win rate of the owner less the firm's", needs=NEEDS, why=WHY)
+def owner_win_rate_lift(at: At) -> Floats:
+    """Shrunk: few closings give 0."""
+    return by_owner(at).win_rate() - base_rate(at)
 
 
 @feature("people", "rate", "owner's win rate of 365 days less that of ever", needs=NEEDS)
@@ -28,20 +36,22 @@ def owner_win_rate_trend(at: At) -> Floats:
     return by_owner(at).trend()
 
 
-@feature("people", "log count", "closings behind the owner's record", needs=NEEDS)
+@feature(
+    "people", "log count", "closings behind the owner's record", needs=NEEDS, for_models=False
+)
 def owner_closed_log_count(at: At) -> Floats:
     """Experience."""
     return np.log1p(by_owner(at).closed())
 
 
-@feature("people", "log days", "days in which the owner usually wins (mean log)", needs=NEEDS)
-def owner_won_log_days(at: At) -> Floats:
+@feature("people", "log ratio", "days in which the owner usually wins against the firm's", needs=NEEDS)
+def owner_won_days_lift(at: At) -> Floats:
     """NaN before the first win."""
-    return by_owner(at).won_log_days()
+    return by_owner(at).won_log_days() - firm_record(at).won_log_days()
 
 
-@feature("people", "rate", "owner's win rate with deals of this source", needs=(*NEEDS, "deals.source"))
-def owner_source_win_rate(at: At) -> Floats:
+@feature("people", "rate", "owner's win rate with deals of this source less the firm's", needs=(*NEEDS, "deals.source"))
+def owner_source_win_rate_lift(at: At) -> Floats:
     """Owner x source, shrunk by 20 deals."""
     source, sources = deal_codes(at, ("source",))
 
@@ -56,7 +66,7 @@ def owner_source_win_rate(at: At) -> Floats:
     record = at.index("record:owner_source", build)
     own, of_deal = at.owner, source[at.deal]
     group = np.where((own < 0) | (of_deal < 0), -1, own * sources + of_deal)
-    return GroupAt(at, group, record).win_rate()
+    return GroupAt(at, group, record).win_rate() - base_rate(at)
 
 
 def _ownership(at: At) -> Spans:
@@ -120,8 +130,8 @@ def _team_of_owner(at: At) -> tuple[Ints, int]:
     return team, max(teams.size, 1)
 
 
-@feature("people", "rate", "win rate of the owner's team, shrunk by 20 deals", needs=(*NEEDS, "owners.team"))
-def team_win_rate(at: At) -> Floats:
+@feature("people", "rate", "win rate of the owner's team less the firm's", needs=(*NEEDS, "owners.team"))
+def team_win_rate_lift(at: At) -> Floats:
     """Teams as the owners table has them now: it keeps no history."""
     team, teams = _team_of_owner(at)
 
@@ -131,7 +141,7 @@ def team_win_rate(at: At) -> Floats:
         group = team[np.nan_to_num(owner, nan=-1.0).astype(np.int64)]
         return GroupRecord.of(at.history, group, teams)
 
-    return GroupAt(at, team[at.owner], at.index("record:team", build)).win_rate()
+    return GroupAt(at, team[at.owner], at.index("record:team", build)).win_rate() - base_rate(at)
 
 
 @feature("people", "share", "share of the owner's activities in 30 days spent on this deal", needs=(*NEEDS, "activities.type"))

@@ -6,7 +6,7 @@ import numpy as np
 
 from features.at import At
 from features.catalogue import Compute, Feature, register
-from features.groups import GroupAt, base_rate, by_deal_attribute
+from features.groups import GroupAt, base_rate, by_deal_attribute, firm_record
 from features.history import encode
 from features.windows import Floats, Ints
 
@@ -71,13 +71,25 @@ def _amount(dimension: str) -> Compute:
     return lambda at: record_of(at, dimension).won_log_amount()
 
 
-STATISTICS = (
+def _days_lift(dimension: str) -> Compute:
+    return lambda at: record_of(at, dimension).won_log_days() - firm_record(at).won_log_days()
+
+
+def _amount_lift(dimension: str) -> Compute:
+    return lambda at: record_of(at, dimension).won_log_amount() - firm_record(at).won_log_amount()
+
+
+LEVELS = (
     ("win_rate", "rate", "win rate of the closed deals of its {}, shrunk by 20 deals", _win_rate),
-    ("win_rate_lift", "rate", "win rate of its {} less the firm's", _lift),
-    ("win_rate_trend", "rate", "win rate of its {} over 365 days less that of ever", _trend),
     ("closed_log_count", "log count", "closed deals behind the statistics of its {}", _closed),
     ("won_log_days", "log days", "usual days to win of its {} (mean log)", _days),
     ("won_log_amount", "log amount", "usual amount of won deals of its {} (mean log)", _amount),
+)
+LIFTS = (
+    ("win_rate_lift", "rate", "win rate of its {} less the firm's", _lift),
+    ("win_rate_trend", "rate", "win rate of its {} over 365 days less that of ever", _trend),
+    ("won_days_lift", "log ratio", "usual days to win of its {} against the firm's", _days_lift),
+    ("won_amount_lift", "log ratio", "usual won amount of its {} against the firm's", _amount_lift),
 )
 
 
@@ -89,12 +101,10 @@ def _register() -> None:
         register(code)
     for dimension, columns in DIMENSIONS.items():
         needs = tuple(f"deals.{column}" for column in columns[:1])
-        for name, unit, text, make in STATISTICS:
-            meaning = text.format(dimension)
-            found = Feature(
-                f"{dimension}_{name}", "source", unit, meaning, make(dimension), needs, WHY
-            )
-            register(found)
+        for statistics, for_models in ((LEVELS, False), (LIFTS, True)):
+            for name, unit, text, make in statistics:
+                found = (f"{dimension}_{name}", "source", unit, text.format(dimension))
+                register(Feature(*found, make(dimension), needs, WHY, for_models=for_models))
 
 
 _register()

@@ -35,7 +35,6 @@ PARAMS: Mapping[str, Any] = {
     "verbose": -1,
     "deterministic": True,
     "force_col_wise": True,
-    "num_threads": 2,
     "seed": 0,
 }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import lightgbm as lgb
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from features.windows import Bools, Floats
@@ -19,7 +20,7 @@ DEFAULTS: Mapping[str, Any] = {
     "min_data_in_leaf": 100,
     "learning_rate": 0.05,
     "lambda_l2": 10.0,
-    "feature_fraction": 0.5,
+    "feature_fraction": 0.3,
     "max_bin": 63,
     "rounds": 150,
 }
@@ -61,6 +62,14 @@ class BoostedModel(Model):
 
 
 @dataclass(frozen=True)
+class Binned:
+    """The rows as a matrix and as LightGBM's bins."""
+
+    matrix: npt.NDArray[np.float32]
+    data: lgb.Dataset
+
+
+@dataclass(frozen=True)
 class Boosted(Learner):
     """Gradient-boosted trees."""
 
@@ -68,21 +77,22 @@ class Boosted(Learner):
     params: Mapping[str, Any] = field(default_factory=lambda: DEFAULTS)
     seed: int = 0
 
-    def prepare(self, features: pd.DataFrame, thin: Bools) -> lgb.Dataset:  # noqa: ARG002
+    def prepare(self, features: pd.DataFrame, thin: Bools) -> Binned:  # noqa: ARG002
         """Bin the features once; every target reuses the bins."""
         codes = [n for n, name in enumerate(features.columns) if name in self.categorical]
+        matrix = features.to_numpy(np.float32)
         data = lgb.Dataset(
-            features.to_numpy(np.float32),
+            matrix,
             label=np.zeros(len(features)),
             categorical_feature=codes,
             params={"max_bin": self.params["max_bin"], "verbose": -1, "min_data_in_bin": 10},
             free_raw_data=False,
         )
-        return data.construct()
+        return Binned(matrix, data.construct())
 
     def fit(
         self,
-        prepared: lgb.Dataset,
+        prepared: Binned,
         target: Floats,
         rows: Bools,
         start: Model | None = None,  # noqa: ARG002 - both are fitted in one go
@@ -95,9 +105,14 @@ class Boosted(Learner):
             "deterministic": True,
             "force_col_wise": True,
             "verbose": -1,
-            "num_threads": 2,
         }
-        data = prepared.subset(np.flatnonzero(rows)).construct()
+        data = prepared.data.subset(np.flatnonzero(rows)).construct()
         data.set_label(np.clip(target[rows], 0.0, 1.0))
         booster = lgb.train(params, data, num_boost_round=int(self.params["rounds"]))
         return BoostedModel(booster.model_to_string(num_iteration=-1))
+
+    def answers(self, prepared: Binned, model: Model) -> Floats:
+        """(n,) raw scores of the prepared rows."""
+        if not isinstance(model, BoostedModel):
+            raise TypeError(f"expected boosted trees, got {type(model).__name__}")
+        return np.asarray(model.booster.predict(prepared.matrix, raw_score=True), float)

@@ -126,7 +126,7 @@ def fit_close(panel: Panel, learner: Learner, longest: float, until: int | None 
     prepared = learner.prepare(panel.features, panel.thin)
     won = _fit_side(panel, learner, prepared, WON, until)
     lost = _fit_side(panel, learner, prepared, LOST, until)
-    ever = np.stack([expit(m.logits(panel.features)) for m in won[-3:]], axis=1)
+    ever = np.stack([expit(learner.answers(prepared, m)) for m in won[-3:]], axis=1)
     tail = tail_of(ever) if until is None and len(panel) else 120.0
     return CloseModel(tuple(won), tuple(lost), tail, longest)
 
@@ -138,26 +138,22 @@ def _fit_side(
     horizon = KNOTS[0]
     target, rows = _target(panel, kind, horizon, None)
     models = {horizon: learner.fit(prepared, target, rows)}
-    answers = {horizon: _answers(models[horizon], panel)}
+    answers = {horizon: expit(learner.answers(prepared, models[horizon]))}
     for knot, step in STEPS.items():
         if until is not None and knot > until:
             models[knot] = models[max(k for k in models if k <= until)]
             continue
         target, rows = _target(panel, kind, step, answers[knot - step])
         models[knot] = learner.fit(prepared, target, rows, models[knot - step])
-        answers[knot] = _answers(models[knot], panel)
+        answers[knot] = expit(learner.answers(prepared, models[knot]))
     if until is not None:
         return [*models.values(), models[KNOTS[-1]]]
     ever, last = answers[KNOTS[-1]], models[KNOTS[-1]]
     for _ in range(EVER_ROUNDS):
         target, rows = _target(panel, kind, EVER_STEP, ever)
         last = learner.fit(prepared, target, rows, last)
-        ever = _answers(last, panel)
+        ever = expit(learner.answers(prepared, last))
     return [*models.values(), last]
-
-
-def _answers(model: Model, panel: Panel) -> Floats:
-    return expit(model.logits(panel.features))
 
 
 def _target(panel: Panel, kind: int, step: int, later: Floats | None) -> tuple[Floats, Bools]:

@@ -71,6 +71,11 @@ class Learner(ABC):
         """
 
 
+    @abstractmethod
+    def answers(self, prepared: Any, model: Model) -> Floats:
+        """(n,) log-odds of the model on the prepared rows, without making their columns again."""
+
+
 @dataclass(frozen=True)
 class BlendModel(Model):
     """Weighted mean of log-odds."""
@@ -118,6 +123,19 @@ class Blend(Learner):
             for learner, part, first in zip(self.learners, prepared, starts, strict=True)
         ]
         return BlendModel(parts, self.weights)
+
+    def answers(self, prepared: list[Any], model: Model) -> Floats:
+        """(n,) mean of the parts' log-odds."""
+        if not isinstance(model, BlendModel):
+            raise TypeError(f"expected a blend, got {type(model).__name__}")
+        parts = [
+            weight * learner.answers(part, of)
+            for learner, part, of, weight in zip(
+                self.learners, prepared, model.parts, model.weights, strict=True
+            )
+        ]
+        total: Floats = np.sum(parts, axis=0)
+        return total
 
 
 def grouped(contributions: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:

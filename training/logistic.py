@@ -22,6 +22,8 @@ from training.learners import Learner, Model, expit
 
 QUANTILES = (0.02, 0.35, 0.7, 0.98)
 MOST_ROWS = 80_000
+LARGEST_STEP = 3.0
+"""Newton steps are cut to this, in log-odds: the quadratic it trusts is not true further away."""
 WITH_STAGE = (
     "age_days",
     "days_in_stage",
@@ -142,10 +144,10 @@ class LogisticModel(Model):
     kind = "logistic"
 
     def logits(self, features: pd.DataFrame) -> Floats:
-        """(n,) log-odds."""
+        """(n,) log-odds; summed row by row, so that a deal's score does not depend on the batch."""
         matrix, _ = self.basis.columns(features)
-        out: Floats = self.intercept + (matrix @ self.coefficients.astype(np.float32)).astype(float)
-        return out
+        total: Floats = self.intercept + (matrix * self.coefficients).sum(axis=1)
+        return total
 
     def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
         """(n, features + 1) coefficient x standardised column, summed by feature."""
@@ -167,7 +169,7 @@ class LogisticModel(Model):
 
 @dataclass(frozen=True)
 class Prepared:
-    """The basis with its columns on the rows that are about independent."""
+    """The basis, its columns on every row, and the rows that are about independent."""
 
     basis: Basis
     matrix: npt.NDArray[np.float32]
@@ -182,28 +184,33 @@ class Logistic(Learner):
     l2: float = 30.0
 
     def prepare(self, features: pd.DataFrame, thin: Bools) -> Prepared:
-        """Learn the basis and keep its columns on the thinned rows (at most MOST_ROWS)."""
+        """Learn the basis on the thinned rows (at most MOST_ROWS), which are also those fitted on."""
         chosen = np.flatnonzero(thin)
         if len(chosen) > MOST_ROWS:
             chosen = chosen[:: int(np.ceil(len(chosen) / MOST_ROWS))]
         used = np.zeros(len(features), bool)
         used[chosen] = True
-        rows = features[used]
-        basis = learn_basis(rows, self.categorical)
-        return Prepared(basis, basis.columns(rows)[0], used)
+        basis = learn_basis(features[used], self.categorical)
+        return Prepared(basis, basis.columns(features)[0], used)
 
     def fit(
         self, prepared: Prepared, target: Floats, rows: Bools, start: Model | None = None
     ) -> LogisticModel:
         """Newton's method from the model of a neighbouring target, or from the base rate."""
-        inside = rows[prepared.used]
-        matrix = prepared.matrix[inside]
-        goal = target[prepared.used & rows]
+        chosen = prepared.used & rows
+        matrix, goal = prepared.matrix[chosen], target[chosen]
         first = None
         if isinstance(start, LogisticModel):
             first = np.append(start.intercept, start.coefficients)
         intercept, coefficients = newton_logistic(matrix, goal, self.l2, first)
         return LogisticModel(prepared.basis, intercept, coefficients)
+
+    def answers(self, prepared: Prepared, model: Model) -> Floats:
+        """(n,) log-odds of the prepared rows."""
+        if not isinstance(model, LogisticModel):
+            raise TypeError(f"expected a logistic model, got {type(model).__name__}")
+        linear = prepared.matrix @ model.coefficients.astype(np.float32)
+        return model.intercept + linear.astype(float)
 
 
 def newton_logistic(
@@ -226,6 +233,7 @@ def newton_logistic(
         gradient = x.T @ (target - p).astype(np.float32) - penalty * beta
         hessian = ((x * weight[:, None]).T @ x).astype(float) + np.diag(penalty)
         step = cho_solve(cho_factor(hessian), gradient)
+        step *= min(1.0, LARGEST_STEP / np.abs(step).max())
         beta += step
         if np.abs(step).max() < 2e-3:
             break

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import roc_auc_score
 
 from features.windows import Floats, Ints
@@ -22,6 +23,22 @@ def auc(labels: Floats, p: Floats, weights: Floats | None = None) -> float:
     if len(np.unique(labels)) < 2:
         return float("nan")
     return float(roc_auc_score(labels, p, sample_weight=weights))
+
+
+def auc_within(group: Ints, labels: Floats, p: Floats) -> float:
+    """AUC among the rows of the same group, averaged over groups by their won x not-won pairs.
+
+    With the as-of date as group it tells how well deals open on one day are ranked: what a list is for.
+    A model that only knows that quarter ends are busy gets .5.
+    """
+    total, pairs = 0.0, 0.0
+    for inside in pd.Series(labels).groupby(group).indices.values():
+        won = float(labels[inside].sum())
+        weight = won * (len(inside) - won)
+        if weight:
+            total += weight * roc_auc_score(labels[inside], p[inside])
+            pairs += weight
+    return total / pairs if pairs else float("nan")
 
 
 @dataclass(frozen=True)

@@ -54,8 +54,7 @@ def reasons(bundle: Bundle, scored: Scored) -> list[list[Reason]]:
     themes = {name: theme_of(str(name)) for name in parts.columns}
     by_theme = grouped(parts, themes).drop(columns="base")
     by_theme = by_theme - by_theme.median() if len(by_theme) > 20 else by_theme
-    facts = pd.concat([scored.features, scored.frame[["stage", "owner_id"]]], axis=1)
-    return [_of_deal(row, facts.iloc[n]) for n, (_, row) in enumerate(by_theme.iterrows())]
+    return [_of_deal(row, scored.facts.iloc[n]) for n, (_, row) in enumerate(by_theme.iterrows())]
 
 
 def reason_texts(bundle: Bundle, scored: Scored) -> list[str]:

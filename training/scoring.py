@@ -17,6 +17,30 @@ from training.incidence import Incidence
 
 HORIZONS = (30, 60, 90, 180)
 STALE_DAYS = 60
+FACTS = (
+    "activities_30d_count",
+    "days_since_last_activity",
+    "days_since_last_inbound",
+    "unanswered_count",
+    "meetings_ahead_count",
+    "days_since_last_meeting",
+    "contacts_90d_count",
+    "days_in_stage",
+    "stage_usual_stay",
+    "age_days",
+    "age_against_cycle",
+    "days_to_close_date",
+    "pushes_count",
+    "amount_against_segment",
+    "amount_missing_flag",
+    "owner_win_rate",
+    "owner_open_count",
+    "segment_win_rate",
+    "segment_win_rate_lift",
+    "account_won_count",
+    "quarter_end_days",
+)
+"""Features that sentences about a deal are made of, whether or not the model reads them."""
 QUANTILES = {"p10": 0.1, "p50": 0.5, "p90": 0.9}
 
 
@@ -27,6 +51,7 @@ class Scored:
     Attributes
     ----------
     frame : the columns of a score, one row a deal, in the order of `snapshots`
+    facts : what sentences about a deal are made of
     """
 
     snapshots: Snapshots
@@ -34,6 +59,7 @@ class Scored:
     incidence: Incidence
     expected_amount: Floats
     frame: pd.DataFrame
+    facts: pd.DataFrame
 
 
 def score(bundle: Bundle, history: History, as_of: int, deals: Ints | None = None) -> Scored:
@@ -46,7 +72,9 @@ def score(bundle: Bundle, history: History, as_of: int, deals: Ints | None = Non
     known = history.changes["amount"].last("value", snapshots.deal, snapshots.time)
     amount = bundle.amount.expected(features, known)
     frame = _frame(bundle, history, snapshots, incidence, amount, known)
-    return Scored(snapshots, features, incidence, amount, frame)
+    facts = compute_features(history, bundle.vocabulary, snapshots, FACTS)
+    facts = facts.assign(stage=frame["stage"].to_numpy(object))
+    return Scored(snapshots, features, incidence, amount, frame, facts)
 
 
 def _frame(

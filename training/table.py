@@ -18,7 +18,8 @@ from training.learners import Learner, Model, logit
 
 PSEUDO = 20.0
 PRIOR_WEIGHT = 10.0
-BANDS = 5
+MOST_BANDS = 16
+DEALS_A_BAND = 40
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,8 @@ class Table(Learner):
 
     def prepare(self, features: pd.DataFrame, thin: Bools) -> PreparedTable:  # noqa: ARG002
         """Cut ages at quantiles and find each row's cell."""
-        edges = np.quantile(features["age_days"], np.linspace(0, 1, BANDS + 1)[1:-1])
+        bands = int(np.clip(len(features) / self.rows_a_deal / DEALS_A_BAND, 2, MOST_BANDS))
+        edges = np.quantile(features["age_days"], np.linspace(0, 1, bands + 1)[1:-1])
         ages = tuple(np.unique(edges).tolist()) if len(features) else ()
         codes = features["stage_code"] if "stage_code" in features else pd.Series([], dtype=float)
         stages = tuple(sorted(float(c) for c in codes.dropna().unique() if c >= 0))
@@ -114,3 +116,9 @@ class Table(Learner):
         stage = (total.sum(axis=1) + PSEUDO * firm) / (weight.sum(axis=1) + PSEUDO)
         cells = (total + PSEUDO * stage[:, None]) / (weight + PSEUDO)
         return TableModel(prepared.stages, prepared.ages, cells)
+
+    def answers(self, prepared: PreparedTable, model: Model) -> Floats:
+        """(n,) log-odds of the prepared rows' cells."""
+        if not isinstance(model, TableModel):
+            raise TypeError(f"expected a table, got {type(model).__name__}")
+        return logit(model.cells[prepared.stage, prepared.band])

@@ -12,6 +12,7 @@ import pandas as pd
 from features.history import OPEN, WON, History
 from features.pipeline import available_features, compute_features
 from features.snapshots import Snapshots, open_deals, panel
+from features.trust import filled_later, trusted
 from features.vocabulary import Vocabulary, learn_vocabulary
 from features.windows import DAY
 from training.amount import fit_amount
@@ -22,7 +23,11 @@ from training.table import Table
 from training.tiers import Tier, TierChoice, learner_of, tier_for
 from training.validation import ORIGINS, OutOfTime, Verdict, judge, validate
 
+MANY_ROWS = 60_000
 MOST_ROWS = 150_000
+SEASONS_DAYS = 540
+"""Shorter histories have met no season twice: features of the season would only tell the date."""
+SEASONAL = ("month", "season_sine", "season_cosine")
 STEPS = ORIGINS + 5
 """Steps that `train` reports, with the logging that follows it."""
 LONGEST, SHORTEST = 730.0, 84.0
@@ -55,7 +60,9 @@ def train(history: History, as_of: int, progress: Progress = lambda _: None) -> 
     progress("laying out snapshots")
     chosen = bounded_panel(history, as_of)
     progress(f"computing features of {len(chosen):,} snapshots")
-    features = informative(compute_features(history, vocabulary, chosen))
+    distrusted = filled_later(history, as_of)
+    names = model_features(history, vocabulary, distrusted, chosen)
+    features = informative(compute_features(history, vocabulary, chosen, names))
     rows = make_panel(history, chosen, features, as_of)
     categorical = categorical_names(history, vocabulary, features.columns)
     closed = closed_deals(history, as_of)
@@ -68,23 +75,38 @@ def train(history: History, as_of: int, progress: Progress = lambda _: None) -> 
     progress("learning amounts")
     amount = fit_amount(history, rows)
     card = _card(history, rows, choice, closed, verdict, amount.wins)
-    names = tuple(map(str, features.columns))
-    bundle = Bundle(choice.tier, names, vocabulary, close, table, amount, as_of, card)
+    card["distrusted"] = distrusted
+    columns = tuple(map(str, features.columns))
+    bundle = Bundle(choice.tier, columns, vocabulary, close, table, amount, as_of, card)
     return Trained(bundle, verdict, found)
 
 
 def bounded_panel(history: History, as_of: int) -> Snapshots:
     """Weekly panel of at most about MOST_ROWS rows.
 
-    Beyond it each deal is kept every four weeks at a phase of its own, and beyond that a share of the
-    deals chosen by a hash: neither looks at what became of a deal, so nothing is biased.
+    Beyond MANY_ROWS each deal is kept every two or four weeks at a phase of its own, for its weeks
+    resemble each other; beyond MOST_ROWS a share of the deals is, chosen by a hash. Neither looks at what
+    became of a deal, so nothing is biased.
     """
-    found = panel(history, as_of)
-    if len(found) > MOST_ROWS:
-        found = panel(history, as_of, every=4)
+    for every in (1, 2, 4):
+        found = panel(history, as_of, every=every)
+        if len(found) <= MANY_ROWS:
+            return found
     if len(found) > MOST_ROWS:
         found = panel(history, as_of, every=4, share=MOST_ROWS / len(found))
     return found
+
+
+def model_features(
+    history: History, vocabulary: Vocabulary, distrusted: dict[str, str], rows: Snapshots
+) -> list[str]:
+    """Names of the features that a model may read on these rows."""
+    short = len(rows) == 0 or np.ptp(rows.time) < SEASONS_DAYS * DAY
+    return [
+        name
+        for name, feature in available_features(history, vocabulary).items()
+        if feature.for_models and trusted(feature, distrusted) and not (short and name in SEASONAL)
+    ]
 
 
 def informative(features: pd.DataFrame) -> pd.DataFrame:

@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from features.history import History
+from features.history import OPEN, WON, History
 from features.outcomes import outcomes
 from features.windows import DAY, Bools, Floats, Ints
 from training.calibration import deal_weights, observed_expected, ridge_platt
 from training.close import Panel, Progress, fit_close, make_panel
 from training.incidence import KNOTS
 from training.learners import Learner, expit
-from training.metrics import Difference, auc, log_loss, paired
+from training.metrics import Difference, auc_within, log_loss, paired
 from training.table import Table
 
 ORIGINS = 3
@@ -37,12 +37,15 @@ class OutOfTime:
 
     Attributes
     ----------
-    deal : (n,) deal of each row
+    deal, time : (n,) snapshot of each row
+    kind : (n,) what became of the deal by the bundle's as-of: OPEN, WON or LOST
     labels, model, table : horizon -> (n,) outcomes, log-odds of the model and of the table
     lost_labels, lost_model : the same for losses at the short horizon
     """
 
     deal: Ints
+    time: Ints
+    kind: Ints
     labels: dict[int, Floats]
     model: dict[int, Floats]
     table: dict[int, Floats]
@@ -57,7 +60,8 @@ class Verdict:
     Attributes
     ----------
     gain : log-loss of the table less that of the model, a deal, mean over the horizons
-    figures : by horizon in days: log_loss, table_log_loss, auc, table_auc, observed_expected
+    figures : by horizon in days: log_loss, table_log_loss, observed_expected; auc and table_auc of won
+        against not won among deals open on the same day; auc_won_lost among those that have closed since
     """
 
     gain: Difference
@@ -114,6 +118,8 @@ def _one_origin(history: History, panel: Panel, learner: Learner, cut: int) -> O
     later = outcomes(history, panel.snapshots.take(test), panel.cut)
     return OutOfTime(
         deal=panel.snapshots.deal[test],
+        time=panel.snapshots.time[test],
+        kind=later.kind,
         labels={h: later.won(h) for h in horizons},
         model={h: models[0].won[place[h]].logits(features) for h in horizons},
         table={h: models[1].won[place[h]].logits(features) for h in horizons},
@@ -166,14 +172,16 @@ def judge(found: OutOfTime) -> Verdict:
 def _figures(found: OutOfTime, horizon: int, weights: Floats) -> dict[str, float]:
     labels = found.labels[horizon]
     p, table = expit(found.model[horizon]), expit(found.table[horizon])
+    closed, won = found.kind != OPEN, (found.kind == WON).astype(float)
     return {
         "deals": float(weights.sum()),
         "snapshots": float(len(labels)),
         "won_share": float(np.average(labels, weights=weights)),
         "log_loss": float(np.average(log_loss(labels, p), weights=weights)),
         "table_log_loss": float(np.average(log_loss(labels, table), weights=weights)),
-        "auc": auc(labels, p, weights),
-        "table_auc": auc(labels, table, weights),
+        "auc": auc_within(found.time, labels, p),
+        "table_auc": auc_within(found.time, labels, table),
+        "auc_won_lost": auc_within(found.time[closed], won[closed], p[closed]),
         "observed_expected": observed_expected(p, labels, weights),
         "observed_expected_table": observed_expected(table, labels, weights),
     }

@@ -1,0 +1,71 @@
+"""Columns that cannot have been fixed at creation: their blanks tell what became of the deal.
+
+The contract says that source, type, pipeline and account are known from the start. In many exports they
+are filled in when a deal closes; then "the account is blank" means "it never closed", and a model that
+reads it has seen the future. The test: among deals created in the same month, is the column blank about
+as often for closed deals as for those still open? (Mantel and Haenszel 1959: one difference over strata.)
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from features.catalogue import Feature
+from features.history import History
+from features.vocabulary import ATTRIBUTES, custom_attributes
+from features.windows import DAY, Bools
+
+LEAST_DIFFERENCE = 0.10
+LEAST_Z = 5.0
+MONTH = 30 * DAY
+
+
+def filled_later(history: History, cut: int) -> dict[str, str]:
+    """Columns (`table.column`) that are filled in when deals close, each with what was seen.
+
+    Judged by deals known, and closings known, before `cut` (microseconds).
+    """
+    known = history.known_from < cut
+    closed = history.closings.count(np.arange(history.size), np.full(history.size, cut)) > 0
+    stratum = pd.Series((cut - history.created) // MONTH)
+    columns = [("deals", "account_id"), *ATTRIBUTES, *custom_attributes(history)]
+    found = {}
+    for table, column in columns:
+        blank = history.attribute(table, column).isna().to_numpy()
+        if said := _difference(blank[known], closed[known], stratum[known]):
+            found[f"{table}.{column}"] = said
+    return found
+
+
+def _difference(blank: Bools, closed: Bools, stratum: pd.Series) -> str:
+    """Words on how the blanks differ; empty where they do not."""
+    frame = pd.DataFrame({"stratum": stratum, "closed": closed, "blank": blank})
+    cells = frame.groupby(["stratum", "closed"])["blank"].agg(["sum", "count"]).unstack(fill_value=0)
+    if cells.shape[1] < 4:
+        return ""
+    blank_open, blank_closed = cells["sum"][False], cells["sum"][True]
+    opened, ended = cells["count"][False], cells["count"][True]
+    both = opened + ended
+    share = ((blank_open + blank_closed) / both).fillna(0.0)
+    weight = opened * ended / both
+    total = float(weight.sum())
+    if not total:
+        return ""
+    rates = blank_open / opened.clip(lower=1) - blank_closed / ended.clip(lower=1)
+    difference = float((weight * rates).sum() / total)
+    error = float(np.sqrt((weight * share * (1 - share)).sum())) / total
+    if abs(difference) < LEAST_DIFFERENCE or abs(difference) < LEAST_Z * error:
+        return ""
+    return (
+        f"blank in {blank_open.sum() / max(opened.sum(), 1):.0%} of open and "
+        f"{blank_closed.sum() / max(ended.sum(), 1):.0%} of closed deals"
+    )
+
+
+def trusted(feature: Feature, distrusted: dict[str, str]) -> bool:
+    """Tell whether a feature reads no distrusted column (the account's columns come by its id)."""
+    needs = set(feature.needs)
+    if any(need.startswith("accounts.") for need in needs):
+        needs.add("deals.account_id")
+    return not needs & set(distrusted) and feature.name not in distrusted
