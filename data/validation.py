@@ -54,12 +54,13 @@ def validate(raw: RawTables, now: pd.Timestamp, known: Tables | None = None) -> 
     known : what the store holds already: deals, stages and other rows that a source may refer to
     """
     frames = with_words({name: _typed(raw, table) for name, table in CONTRACT.items()})
+    known = known or Tables.empty()
     findings = Findings(raw)
     check_rows(frames, now, findings)
-    check_links(Links(frames, known or Tables.empty()), findings)
+    check_links(Links(frames, known), findings)
     accepted = {name: frame[~findings.bad(name)] for name, frame in frames.items()}
     accepted = {name: _collapse(name, frame, findings) for name, frame in accepted.items()}
-    tell_oddities(Links(accepted, known or Tables.empty()), findings)
+    tell_oddities(Links(accepted, known), findings)
     return Validated(
         tables=Tables(**{name: conform(accepted[name], CONTRACT[name]) for name in CONTRACT}),
         rejected=findings.rejected(),

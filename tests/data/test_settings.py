@@ -16,10 +16,8 @@ def test_without_a_file_the_defaults_hold(tmp_path):
 
 
 def test_the_file_is_read(tmp_path):
-    text = (
-        'fiscal_year_start_month = 4\nfixed_at_creation = ["deals.product"]\n[rates]\nUSD = 0.9\n'
-    )
-    settings = load_settings(write(tmp_path, text))
+    fields = 'fiscal_year_start_month = 4\nfixed_at_creation = ["deals.product"]\n'
+    settings = load_settings(write(tmp_path, fields + "[rates]\nUSD = 0.9\n"))
     assert settings.fiscal_year_start_month == 4
     assert settings.fixed_at_creation == ["deals.product"]
     assert settings.rates == {"USD": 0.9}
