@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from features.at import At
 from features.catalogue import Compute, Feature, feature, register
+from features.custom import category
 from features.groups import GroupAt, base_rate, by_deal_attribute
-from features.history import encode
-from features.windows import NEVER, Floats, Ints, Spans
+from features.windows import Floats, Ints, Spans
 
 ACCOUNT = ("deals.account_id",)
 BANDS = {
@@ -21,65 +20,65 @@ FIT = "The ideal customer profile, learned from who has bought."
 
 def account_codes(at: At) -> tuple[Ints, int]:
     """(deals,) code of the account, -1 without one, and how many accounts there are."""
-
-    def build() -> tuple[Ints, int]:
-        codes = encode(at.history.attribute("deals", "account_id"))
-        return codes.code, max(codes.size, 1)
-
-    return at.index("accounts", build)
+    codes = at.history.encoded("deals", "account_id")
+    return codes.code, max(codes.size, 1)
 
 
-def _with_account(at: At) -> GroupAt:
-    codes, accounts = account_codes(at)
-    return by_deal_attribute(at, "account", codes, accounts)
+def with_account(at: At) -> GroupAt:
+    """Closings of the account of each snapshot."""
+    return by_deal_attribute(at, "account", *account_codes(at))
 
 
-@feature("account", "count", "deals won with the account before", needs=ACCOUNT, why="Customers buy again.")
+@feature(
+    "account",
+    "count",
+    "deals won with the account before",
+    needs=ACCOUNT,
+    why="Customers buy again.",
+)
 def account_won_count(at: At) -> Floats:
     """Closings known before the instant."""
-    record = _with_account(at)
-    won = at.per_group(record.group, lambda g, t: record.record.closings.total("won", g, t))
-    return np.nan_to_num(won)
+    return with_account(at).won
 
 
 @feature("account", "count", "deals lost with the account before", needs=ACCOUNT)
 def account_lost_count(at: At) -> Floats:
     """Closings known before the instant."""
-    return _with_account(at).closed() - account_won_count(at)
+    return with_account(at).closed - with_account(at).won
 
 
-@feature("account", "rate", "win rate with the account less the firm's, shrunk by 20 deals", needs=ACCOUNT)
+@feature(
+    "account",
+    "rate",
+    "win rate with the account less the firm's, shrunk by 20 deals",
+    needs=ACCOUNT,
+)
 def account_win_rate_lift(at: At) -> Floats:
     """0 for an account without closings."""
-    return _with_account(at).win_rate() - base_rate(at)
+    return with_account(at).win_rate() - base_rate(at)
 
 
 @feature("account", "count", "other open deals with the account", needs=ACCOUNT)
 def account_open_beside_count(at: At) -> Floats:
-    """Open at the instant, this deal left out."""
+    """Open at the instant, this deal left out; 0 without an account."""
     codes, accounts = account_codes(at)
 
     def build() -> Spans:
-        begin, closings = at.history.known_from, at.history.closings
-        closing = closings.next_index(np.arange(at.history.size), begin)
-        closed = np.where(closing >= 0, closings.time[closing] if len(closings.time) else 0, NEVER)
-        return Spans.of(codes, begin, closed, groups=accounts)
+        deal, begin, end, _ = at.history.while_open()
+        return Spans.of(codes[deal], begin, end, groups=accounts + 1)
 
-    beside = at.per_group(codes[at.deal], at.index("account_open", build).count)
-    return np.maximum(np.nan_to_num(beside) - 1, 0)
+    grouped = at.grouped("account", lambda: codes[at.deal], accounts)
+    open_then = at.index("account_open", build).asked(grouped.asked).count()
+    return np.maximum(grouped.spread(open_then) - 1, 0)
 
 
 def _code(column: str) -> Compute:
-    def compute(at: At) -> Floats:
-        values = at.history.attribute("accounts", column)
-        return at.vocabulary.codes(f"accounts.{column}", values)[at.deal]
-
-    return compute
+    return lambda at: category(at, "accounts", column)
 
 
 def _log(column: str) -> Compute:
     def compute(at: At) -> Floats:
-        values = at.history.attribute("accounts", column).to_numpy(float)[at.deal]
+        values = at.history.numbers("accounts", column)[at.deal]
         return np.log1p(np.where(values >= 0, values, np.nan))
 
     return compute
@@ -87,29 +86,30 @@ def _log(column: str) -> Compute:
 
 def band_codes(at: At, column: str) -> tuple[Ints, int]:
     """(deals,) band of a company's size or name of its industry or region; -1 where missing."""
+    if column not in BANDS:
+        codes = at.history.encoded("accounts", column)
+        return codes.code, max(codes.size, 1)
 
-    def build() -> tuple[Ints, int]:
-        values = at.history.attribute("accounts", column)
-        if column not in BANDS:
-            codes = encode(values)
-            return codes.code, max(codes.size, 1)
-        numbers = pd.to_numeric(values, errors="coerce").to_numpy(float)
+    def build() -> Ints:
+        numbers = at.history.numbers("accounts", column)
         band = np.searchsorted(BANDS[column], numbers, side="right")
-        return np.where(np.isnan(numbers), -1, band).astype(np.int64), len(BANDS[column]) + 1
+        return np.where(np.isnan(numbers), -1, band).astype(np.int64)
 
-    return at.index(f"bands:{column}", build)
+    return at.index(f"bands:{column}", build), len(BANDS[column]) + 1
 
 
 def _fit(column: str) -> Compute:
     """Log-odds of the win rate of the band against the firm's."""
 
-    def compute(at: At) -> Floats:
-        codes, bands = band_codes(at, column)
-        rate, base = by_deal_attribute(at, column, codes, bands).win_rate(), base_rate(at)
-        fit: Floats = np.log(rate / (1 - rate)) - np.log(base / (1 - base))
-        return fit
+    def fit(at: At) -> Floats:
+        rate, base = (
+            by_deal_attribute(at, column, *band_codes(at, column)).win_rate(),
+            base_rate(at),
+        )
+        found: Floats = np.log(rate / (1 - rate)) - np.log(base / (1 - base))
+        return found
 
-    return compute
+    return lambda at: at.shared(f"fit:{column}", lambda: fit(at))
 
 
 PROFILE = ("industry", "region", "employees", "annual_revenue")
@@ -118,8 +118,23 @@ PROFILE = ("industry", "region", "employees", "annual_revenue")
 @feature("account", "log odds", "fit to the ideal customer profile", needs=ACCOUNT, why=FIT)
 def icp_fit(at: At) -> Floats:
     """Sum over industry, region, employees and revenue of each band's log-odds against the firm's."""
-    present = [c for c in PROFILE if at.history.tables.present("accounts", c)]
-    return np.sum([np.zeros(at.size), *(_fit(column)(at) for column in present)], axis=0)
+    return np.sum([_fit(column)(at) for column in PROFILE], axis=0)
+
+
+FIT_LIMITS = (-0.5, -0.15, 0.15, 0.5)
+
+
+@feature(
+    "account",
+    "band 0-4",
+    "fit to the ideal customer profile in words: 0 poor, 1 weak, 2 usual, 3 good, 4 ideal",
+    needs=ACCOUNT,
+    why=FIT,
+    for_models=False,
+)
+def icp_band(at: At) -> Floats:
+    """Bands of `icp_fit` (below -0.5, -0.15, 0.15, 0.5, above): of the odds, 60, 86, 116 and 165 %."""
+    return np.searchsorted(FIT_LIMITS, icp_fit(at), side="right").astype(float)
 
 
 def _register() -> None:

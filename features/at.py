@@ -11,9 +11,25 @@ import numpy as np
 
 from features.history import History
 from features.vocabulary import Vocabulary
-from features.windows import Floats, Ints, Timeline, days_between
+from features.windows import Asked, Column, Floats, Ints, Seen, Timeline, Window, days_between
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Grouped:
+    """Questions about groups, each distinct (group, instant) once; `where` leads back to snapshots.
+
+    Snapshots of one day share their instant, so statistics of sources or owners are asked thousands
+    of times fewer than there are snapshots. A negative group has no facts.
+    """
+
+    asked: Asked
+    where: Ints | None = None
+
+    def spread(self, answers: Floats) -> Floats:
+        """(n,) answer of each snapshot's group."""
+        return answers if self.where is None else answers[self.where]
 
 
 @dataclass(frozen=True)
@@ -28,10 +44,7 @@ class At:
 
     def index(self, name: str, build: Callable[[], T]) -> T:
         """Build once for the history, whatever the snapshots, what several features search."""
-        key = f"{name}|{self.vocabulary.key}"
-        if key not in self.history.indexes:
-            self.history.indexes[key] = build()
-        found: T = self.history.indexes[key]
+        found: T = self.history.index(name, build)
         return found
 
     def shared(self, name: str, build: Callable[[], T]) -> T:
@@ -47,41 +60,56 @@ class At:
         return len(self.deal)
 
     @cached_property
+    def asked(self) -> Asked:
+        """The questions about deals."""
+        return Asked(self.deal, self.time)
+
+    def seen(self, events: Timeline) -> Seen:
+        """Facts of each deal known before the instant."""
+        return self.asked.seen(events)
+
+    def recent(self, name: str, events: Timeline, days: float) -> Window:
+        """Build a window over facts, once for the history."""
+        return self.index(f"window:{name}:{days}", lambda: Window.of(events, days))
+
+    @cached_property
     def age(self) -> Floats:
         """(n,) days since the deal was created."""
         return days_between(self.history.created[self.deal], self.time)
 
     def known(self, events: Timeline, column: str = "value") -> Floats:
         """(n,) a column of each deal's last fact known before the instant; NaN where none."""
-        return events.last(column, self.deal, self.time)
+        return self.seen(events).last(column)
 
     def change(self, name: str) -> Timeline | None:
         """Timeline of a property's changes."""
         return self.history.changes.get(name)
 
-    def days_since(self, events: Timeline, column: str = "happened") -> Floats:
-        """(n,) days since the latest fact known before the instant happened; NaN where none."""
-        return days_between(events.largest(column, self.deal, self.time), self.time)
+    def days_since(self, events: Timeline, flag: str | None = None) -> Floats:
+        """(n,) days since the latest known fact (of the flag) happened; NaN where none."""
+        return days_between(self.seen(events).largest("happened", flag), self.time)
 
-    def per_group(self, group: Ints, ask: Callable[[Ints, Ints], Floats]) -> Floats:
-        """(n,) a question about groups, asked once for each distinct (group, instant).
+    @cached_property
+    def instants(self) -> tuple[Ints, Ints]:
+        """Distinct instants in order, and the place of each snapshot's among them."""
+        return np.unique(self.time, return_inverse=True)
 
-        Snapshots of one day share their instant, so statistics of sources or owners are asked
-        thousands of times fewer than there are snapshots. A negative group gives NaN.
-        """
-        instants, when = np.unique(self.time, return_inverse=True)
-        pairs, where = np.unique(group * len(instants) + when, return_inverse=True)
-        groups, times = pairs // len(instants), instants[pairs % len(instants)]
-        asked = groups >= 0
-        answer = np.full(len(pairs), np.nan)
-        answer[asked] = ask(groups[asked], times[asked])
-        return answer[where]
+    def grouped(self, name: str, group: Callable[[], Ints], groups: int) -> Grouped:
+        """Questions about the group of each snapshot; `groups` stands for the negative ones."""
+        return self.shared(f"grouped:{name}", lambda: self._grouped(group(), groups))
+
+    def _grouped(self, group: Ints, groups: int) -> Grouped:
+        group = np.where(group < 0, groups, group)
+        if self.size == 1:
+            return Grouped(Asked(group, self.time))
+        instants, when = self.instants
+        keys, where = distinct(group * len(instants) + when, (groups + 1) * len(instants))
+        return Grouped(Asked(keys // len(instants), instants[keys % len(instants)]), where)
 
     @cached_property
     def owner(self) -> Ints:
         """(n,) code of the owner known before the instant; -1 where none."""
-        owner = self.known(self.history.changes["owner_id"])
-        return np.nan_to_num(owner, nan=-1.0).astype(np.int64)
+        return as_codes(self.known(self.history.changes["owner_id"]))
 
     @cached_property
     def amount(self) -> Floats:
@@ -91,8 +119,7 @@ class At:
     @cached_property
     def stage(self) -> Ints:
         """(n,) stage code of the history known before the instant; -1 where none."""
-        stage = self.known(self.history.stages, "stage")
-        return np.nan_to_num(stage, nan=-1.0).astype(np.int64)
+        return as_codes(self.known(self.history.stages, "stage"))
 
     @cached_property
     def stage_position(self) -> Floats:
@@ -106,3 +133,17 @@ class At:
         entered = self.known(self.history.stages, "happened")
         since = np.where(np.isnan(entered), self.history.created[self.deal], entered)
         return days_between(since, self.time)
+
+
+def as_codes(values: Column) -> Ints:
+    """(n,) codes as integers; -1 where missing."""
+    return np.where(np.isnan(values), -1, values).astype(np.int64)
+
+
+def distinct(keys: Ints, bound: int) -> tuple[Ints, Ints]:
+    """Distinct keys (0 <= key < bound) in order, and the place of each key among them."""
+    if bound > 8 * len(keys):
+        return np.unique(keys, return_inverse=True)
+    met = np.zeros(bound, bool)
+    met[keys] = True
+    return np.flatnonzero(met), (np.cumsum(met) - 1)[keys]

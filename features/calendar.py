@@ -6,7 +6,8 @@ import numpy as np
 
 from features.at import At
 from features.catalogue import feature
-from features.fiscal import days_to_month_end, days_to_quarter_end, month_of
+from features.fiscal import days_to_month_end, days_to_quarter_end, month_of, year_share
+from features.groups import everyone
 from features.windows import Floats
 
 WHY = "Deals close when the books do."
@@ -20,14 +21,14 @@ def month(at: At) -> Floats:
 
 @feature("calendar", "sine", "season, first half of the year against the second")
 def season_sine(at: At) -> Floats:
-    """sin of the time of year."""
-    return np.sin(2 * np.pi * (month_of(at.time) - 1) / 12)
+    """Sine of the day of the year, without a jump."""
+    return np.sin(2 * np.pi * year_share(at.time))
 
 
 @feature("calendar", "cosine", "season, winter against summer")
 def season_cosine(at: At) -> Floats:
-    """cos of the time of year."""
-    return np.cos(2 * np.pi * (month_of(at.time) - 1) / 12)
+    """Cosine of the day of the year, without a jump."""
+    return np.cos(2 * np.pi * year_share(at.time))
 
 
 @feature("calendar", "days", "days to the end of the month", why=WHY)
@@ -40,3 +41,14 @@ def month_end_days(at: At) -> Floats:
 def quarter_end_days(at: At) -> Floats:
     """By the fiscal start month of the settings."""
     return days_to_quarter_end(at.time, at.history.settings.fiscal_year_start_month)
+
+
+@feature(
+    "calendar",
+    "rate",
+    "trend of the year: the firm's win rate of 365 days less that of ever",
+    why="Markets turn; what won last year may not win now.",
+)
+def year_win_rate_trend(at: At) -> Floats:
+    """Shrunk by 20 deals; a date itself would only tell a model which year it is."""
+    return everyone(at).trend()

@@ -10,8 +10,8 @@ import hashlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from data.tables import Tables
 from features.at import At
+from features.history import History
 from features.windows import Floats
 
 Compute = Callable[[At], Floats]
@@ -33,7 +33,7 @@ class Feature:
 
     Attributes
     ----------
-    needs : the `table.column` pairs without which the feature is switched off
+    needs : the `table.column` or `deal_history.property` without which the feature is switched off
     categorical : the values are codes of the vocabulary, not quantities
     why : what it tells about a deal, in a phrase a sales person would use
     for_models : False for what only people and reasons read: a level that moves with the firm's age
@@ -50,9 +50,9 @@ class Feature:
     categorical: bool = False
     for_models: bool = True
 
-    def available(self, tables: Tables) -> bool:
-        """Tell whether the tables hold what the feature needs."""
-        return all(tables.present(*need.split(".")) for need in self.needs)
+    def available(self, history: History) -> bool:
+        """Tell whether the history holds what the feature needs."""
+        return all(history.has(need) for need in self.needs)
 
 
 CATALOGUE: dict[str, Feature] = {}

@@ -48,11 +48,15 @@ def catalogue_markdown() -> str:
         chosen = [row for row in rows if row["family"] == family]
         lines += ["", f"## {family}", "", f"{TITLES[family]}."]
         if not chosen:
-            lines += ["", "Made for each firm from `fixed_at_creation` in the settings, and from every"]
+            lines += [
+                "",
+                "Made for each firm from `fixed_at_creation` in the settings, and from every",
+            ]
             lines += ["property of `deal_history` beside the standard ones."]
             continue
         lines += ["", "| feature | unit | meaning | needs |", "|---|---|---|---|"]
         lines += [
-            f"| `{r['name']}` | {r['unit']} | {r['meaning']} | {r['needs'] or 'deals'} |" for r in chosen
+            f"| `{r['name']}` | {r['unit']} | {r['meaning']} | {r['needs'] or 'deals'} |"
+            for r in chosen
         ]
     return "\n".join(lines) + "\n"

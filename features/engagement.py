@@ -11,47 +11,50 @@ import numpy as np
 from data.contract import ACTIVITY_TYPES
 from features.at import At
 from features.catalogue import Compute, Feature, feature, register
-from features.windows import DAY, NEVER, Floats, Ints, Spans, Timeline, days_between, window
+from features.conversation import answers, contact_spans, unanswered
+from features.history import WAYS
+from features.pace import usual_of_won
+from features.windows import DAY, Floats, Spans, Timeline, days_between
 
 WINDOWS = (7, 14, 30, 90)
 NEEDS = ("activities.type",)
 DIRECTED = ("activities.direction",)
-INBOUND = {"inbound": 1.0, "outbound": 0.0}
 PLURAL = {"activities": "activities of every type"} | {
     f"{kind}s": f"activities of type {kind}" for kind in ACTIVITY_TYPES
 }
-PLURAL |= {way: f"activities with direction {way}" for way in INBOUND}
+PLURAL |= {way: f"activities with direction {way}" for way in WAYS}
 WHY = "Buyers who buy are in touch; silence is the commonest sign of a deal that is dying."
 
 
-def select(at: At, what: str) -> Timeline:
-    """Activities of a plural type (`meetings`), a direction (`inbound`) or all (`activities`)."""
-    events = at.history.activities
-
-    def build() -> Timeline:
-        if what == "activities":
-            return events
-        if what in INBOUND:
-            return events.where(events.values["inbound"] == INBOUND[what])
-        return events.where(events.values["type"] == ACTIVITY_TYPES.index(what[:-1]))
-
-    return at.index(f"activities:{what}", build)
+def flag_of(what: str) -> str | None:
+    """Flag of a plural type (`meetings`: meeting) or a direction (`inbound`); None for all."""
+    return None if what == "activities" else what if what in WAYS else what[:-1]
 
 
 def count_in(at: At, what: str, days: int) -> Floats:
     """(n,) activities that happened in the last `days` days and are known."""
-    spans = at.index(f"window:{what}:{days}", lambda: window(select(at, what), days))
-    return at.shared(f"count:{what}:{days}", lambda: spans.count(at.deal, at.time))
+
+    def build() -> Floats:
+        inside = at.recent("activities", at.history.activities, days).asked(at.asked)
+        flag = flag_of(what)
+        return inside.count() if flag is None else inside.total(flag)
+
+    return at.shared(f"count:{what}:{days}", build)
 
 
 def count_ever(at: At, what: str) -> Floats:
     """(n,) activities known."""
-    return at.shared(f"count:{what}", lambda: select(at, what).count(at.deal, at.time))
+
+    def build() -> Floats:
+        seen, flag = at.seen(at.history.activities), flag_of(what)
+        return seen.count() if flag is None else seen.total(flag)
+
+    return at.shared(f"count:{what}", build)
 
 
 def days_since(at: At, what: str) -> Floats:
     """(n,) days since the latest known activity happened; NaN where there was none."""
-    return at.shared(f"since:{what}", lambda: at.days_since(select(at, what)))
+    return at.shared(f"since:{what}", lambda: at.days_since(at.history.activities, flag_of(what)))
 
 
 def _windowed(what: str, days: int) -> Compute:
@@ -68,7 +71,7 @@ def _since(what: str) -> Compute:
 
 def _register_counts() -> None:
     for what, words in PLURAL.items():
-        needs = DIRECTED if what in INBOUND else NEEDS
+        needs = DIRECTED if what in WAYS else NEEDS
         for days in WINDOWS:
             text = f"{words} that happened in the last {days} days"
             name = f"{what}_{days}d_count"
@@ -84,10 +87,7 @@ _register_counts()
 
 
 def _share_inbound(at: At, days: int | None) -> Floats:
-    ways = [
-        count_ever(at, way) if days is None else count_in(at, way, days)
-        for way in ("inbound", "outbound")
-    ]
+    ways = [count_ever(at, way) if days is None else count_in(at, way, days) for way in WAYS]
     total = ways[0] + ways[1]
     return np.where(total > 0, ways[0] / np.maximum(total, 1), np.nan)
 
@@ -151,61 +151,61 @@ def longest_silence(at: At) -> Floats:
     def build() -> Timeline:
         events = at.history.activities
         gap = (events.values["happened"] - events.previous("happened")) / DAY
-        kept = np.maximum(np.nan_to_num(gap), 0.0)
-        return Timeline(events.start, events.time, events.group, {"gap": kept})
+        return events.having(gap=np.maximum(np.nan_to_num(gap), 0.0))
 
-    return at.index("gaps", build).largest("gap", at.deal, at.time)
-
-
-def _contact_spans(at: At, days: float) -> Spans:
-    """A contact counts from an activity until the window ends or the contact's next activity."""
-
-    def build() -> Spans:
-        events = at.history.activities
-        events = events.where(events.values["contact"] >= 0)
-        order = np.lexsort((events.time, events.values["contact"], events.group))
-        same = np.zeros(len(order), bool)
-        contact, group, time = events.values["contact"][order], events.group[order], events.time[order]
-        same[:-1] = (contact[1:] == contact[:-1]) & (group[1:] == group[:-1])
-        following = np.where(same, np.roll(time, -1), NEVER)
-        end = np.minimum(following, time + np.int64(days * DAY))
-        return Spans.of(group, time, end, groups=at.history.size)
-
-    return at.index(f"contacts:{days}", build)
-
-
-MULTI_THREADING = "Deals carried by one contact fall with that contact."
-
-
-def _contacts(at: At, days: float) -> Floats:
-    return _contact_spans(at, days).count(at.deal, at.time)
+    return at.seen(at.index("gaps", build)).largest("gap")
 
 
 @feature(
-    "engagement", "count", "distinct contacts in 30 days", needs=("activities.contact_id",),
-    why=MULTI_THREADING,
-)  # fmt: skip
+    "engagement",
+    "log ratio",
+    "present silence against the longest before",
+    needs=NEEDS,
+    why="Never so quiet before: something has changed.",
+)
+def silence_against_longest(at: At) -> Floats:
+    """Above 0: the deal has never been silent for so long; NaN without activities."""
+    return np.log((days_since(at, "activities") + 1) / (longest_silence(at) + 1))
+
+
+MULTI_THREADING = "Deals carried by one contact fall with that contact."
+CONTACT = ("activities.contact_id",)
+
+
+def _contacts(at: At, days: int) -> Floats:
+    spans = at.index(f"contacts:{days}", lambda: contact_spans(at.history, days))
+    return spans.asked(at.asked).count()
+
+
+@feature("engagement", "count", "distinct contacts in 30 days", needs=CONTACT, why=MULTI_THREADING)
 def contacts_30d_count(at: At) -> Floats:
     """Multi-threading now."""
     return _contacts(at, 30)
 
 
-@feature(
-    "engagement", "count", "distinct contacts in 90 days", needs=("activities.contact_id",),
-    why=MULTI_THREADING,
-)  # fmt: skip
+@feature("engagement", "count", "distinct contacts in 90 days", needs=CONTACT, why=MULTI_THREADING)
 def contacts_90d_count(at: At) -> Floats:
     """Multi-threading over the quarter."""
     return _contacts(at, 90)
 
 
-@feature(
-    "engagement", "count", "distinct contacts so far", needs=("activities.contact_id",),
-    why=MULTI_THREADING,
-)  # fmt: skip
+@feature("engagement", "count", "distinct contacts so far", needs=CONTACT, why=MULTI_THREADING)
 def contacts_count(at: At) -> Floats:
     """Contacts that took part at all."""
-    return _contacts(at, 36_500)
+    return at.seen(at.history.activities).total("new_contact")
+
+
+@feature(
+    "engagement",
+    "count",
+    "contacts who took part for the first time in the last 30 days",
+    needs=CONTACT,
+    why="A deal that reaches new people is moving through the buyer's house.",
+)
+def new_contacts_30d_count(at: At) -> Floats:
+    """By the first activity known with each contact."""
+    inside = at.recent("activities", at.history.activities, 30).asked(at.asked)
+    return inside.total("new_contact")
 
 
 SENIORITY = (
@@ -222,16 +222,15 @@ def highest_seniority(at: At) -> Floats:
 
     def build() -> Timeline:
         words = at.history.tables.contacts["seniority"].fillna("").str.lower()
-        level = np.zeros(at.history.contacts.size)
+        level = np.zeros(at.history.contacts.size + 1)
         for value, names in reversed(SENIORITY):
             found = words.apply(lambda text, names=names: any(n in text for n in names))
-            level[at.history.contacts.code[: len(words)][found.to_numpy()]] = value
+            level[at.history.contacts.code[: len(words)][found.to_numpy(bool)]] = value
+        level[-1] = np.nan
         events = at.history.activities
-        events = events.where(events.values["contact"] >= 0)
-        met = {"level": level[events.values["contact"].astype(int)]}
-        return Timeline(events.start, events.time, events.group, met)
+        return events.having(level=level[events.values["contact"]])
 
-    return at.index("seniority", build).largest("level", at.deal, at.time)
+    return at.seen(at.index("seniority", build)).largest("level")
 
 
 @feature(
@@ -245,16 +244,14 @@ def meetings_ahead_count(at: At) -> Floats:
     """Known now, happening later."""
 
     def build() -> Spans:
-        events = select(at, "meetings")
-        recorded = events.values["recorded"].astype(np.int64)
-        happened = events.values["happened"].astype(np.int64)
-        return Spans.of(events.group, recorded, happened, groups=at.history.size)
+        events = at.history.activities
+        booked = events.values["meeting"] & (events.values["recorded"] < events.time)
+        events = events.having(recorded=events.values["recorded"]).where(booked)
+        return Spans.of(
+            events.group, events.values["recorded"], events.time, groups=at.history.size
+        )
 
-    return at.index("booked", build).count(at.deal, at.time)
-
-
-def _last_inbound(at: At) -> Ints:
-    return at.shared("last_inbound", lambda: select(at, "inbound").last_time(at.deal, at.time))
+    return at.index("booked", build).asked(at.asked).count()
 
 
 @feature(
@@ -266,9 +263,8 @@ def _last_inbound(at: At) -> Ints:
 )
 def unanswered_count(at: At) -> Floats:
     """Outbound touches that nobody answered."""
-    outbound = select(at, "outbound")
-    answered = outbound.count(at.deal, np.maximum(_last_inbound(at), 0))
-    return count_ever(at, "outbound") - answered
+    events = at.index("unanswered", lambda: unanswered(at.history.activities))
+    return np.nan_to_num(at.seen(events).last("unanswered"))
 
 
 @feature(
@@ -285,53 +281,50 @@ def inflation_flag(at: At) -> Floats:
 
 
 def _answers(at: At) -> Timeline:
-    """Inbound activities that follow an outbound one; value log_days since that one."""
-
-    def build() -> Timeline:
-        events = at.history.activities
-        directed = events.where(~np.isnan(events.values["inbound"]))
-        answered = (directed.values["inbound"] == 1) & (directed.previous("inbound") == 0)
-        days = np.maximum(directed.values["happened"] - directed.previous("happened"), 0) / DAY
-        ones = np.ones(len(days))
-        with_days = Timeline(
-            directed.start,
-            directed.time,
-            directed.group,
-            {"log_days": np.log1p(np.nan_to_num(days)), "one": ones},
-        )
-        return with_days.where(answered)
-
-    return at.index("answers", build)
+    return at.index("answers", lambda: answers(at.history.activities))
 
 
 @feature(
     "engagement",
-    "log days",
-    "usual time the buyer takes to answer (mean log of 1 + days)",
+    "days",
+    "median time that the buyer takes to answer",
     needs=DIRECTED,
     why="Interested buyers answer fast.",
 )
-def time_to_answer_usual(at: At) -> Floats:
-    """Geometric mean of the waiting times, which a few long ones do not distort."""
-    answers = _answers(at)
-    count = answers.count(at.deal, at.time)
-    total = answers.total("log_days", at.deal, at.time)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+def days_to_answer_median(at: At) -> Floats:
+    """From an outbound activity to the inbound one that follows it; NaN before the first answer."""
+    return at.known(_answers(at), "median")
 
 
-@feature("engagement", "log days", "time the buyer took to answer last", needs=DIRECTED)
-def time_to_answer_last(at: At) -> Floats:
+@feature("engagement", "days", "time that the buyer took to answer last", needs=DIRECTED)
+def days_to_answer_last(at: At) -> Floats:
     """Waiting time before the last answer."""
-    return at.known(_answers(at), "log_days")
+    return at.known(_answers(at), "days")
 
 
 @feature("engagement", "days", "days from creation to the first inbound activity", needs=DIRECTED)
 def days_to_first_inbound(at: At) -> Floats:
     """How fast the buyer first spoke; NaN until then."""
-    inbound = select(at, "inbound")
-    seen = inbound.count(at.deal, at.time) > 0
-    first = np.minimum(inbound.start[at.deal], max(len(inbound.time) - 1, 0))
-    if not len(inbound.time):
-        return np.full(at.size, np.nan)
-    happened = inbound.values["happened"][first]
-    return np.where(seen, days_between(at.history.created[at.deal], happened), np.nan)
+
+    def build() -> Timeline:
+        events = at.history.activities
+        happened = events.having(happened=events.values["happened"])
+        inbound = happened.where(events.values["inbound"])
+        first = np.isnan(inbound.previous("happened"))
+        return inbound.where(first)
+
+    return days_between(
+        at.history.created[at.deal], at.known(at.index("first_inbound", build), "happened")
+    )
+
+
+@feature(
+    "engagement",
+    "log ratio",
+    "activities so far against those of won deals at this stage and age",
+    needs=(*NEEDS, "deal_history.stage"),
+    why="The pace that won before, at the same point of the way.",
+)
+def activities_against_won(at: At) -> Floats:
+    """Above 0: more than the deals won before the instant had by then; NaN before the first win."""
+    return np.log1p(count_ever(at, "activities")) - usual_of_won(at)

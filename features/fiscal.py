@@ -27,6 +27,13 @@ def month_of(at: Ints) -> Floats:
     return (_months(at) % 12 + 1).astype(float)
 
 
+def year_share(at: Ints) -> Floats:
+    """(n,) share of the year that has passed, 0 to 1."""
+    year = _months(at) // 12
+    begin, end = _begin(year * 12), _begin(year * 12 + 12)
+    return (at - begin) / (end - begin)
+
+
 def days_to_month_end(at: Ints) -> Floats:
     """(n,) days until the next month begins."""
     return (_begin(_months(at) + 1) - at) / DAY

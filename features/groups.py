@@ -1,7 +1,7 @@
 """What became of the deals of a group (a source, an owner, a stage) before an instant, shrunk.
 
 Only closings *known* strictly before the instant count. A rate over few deals is pulled towards its
-parent's by 20 pseudo-deals, and the parent's towards one half by two (empirical Bayes with a fixed
+parent's by 20 pseudo-deals, and the firm's towards one half by two (empirical Bayes with a fixed
 prior weight).
 """
 
@@ -9,130 +9,154 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from features.at import At
+from features.at import At, Grouped, as_codes
 from features.history import WON, History
-from features.windows import Floats, Ints, Spans, Timeline, days_between, window
+from features.windows import Floats, Ints, Timeline, Window, days_between
 
 PSEUDO_DEALS = 20.0
+YEAR = 365
 
 
 @dataclass(frozen=True)
 class GroupRecord:
-    """Closings by group; values won, log_days and log_amount (both of the won deals), happened."""
+    """Closings by group; values won (flag), won_log_days, won_priced (flag), won_log_amount."""
 
     closings: Timeline
-    recent: Spans
+    year: Window
 
     @classmethod
     def of(cls, history: History, group: Ints, groups: int) -> GroupRecord:
         """Record of closings, each belonging to `group[closing]` (-1: none)."""
         closings = history.closings
-        won = (closings.values["outcome"] == WON).astype(float)
+        won = closings.values["outcome"] == WON
         deal = closings.group
         life = days_between(history.created[deal], closings.values["happened"])
-        amount = history.changes["amount"].last("value", deal, closings.time)
-        priced = (amount > 0).astype(float)
+        amount = closing_amount(history)
         record = Timeline.of(
             group,
             closings.time,
-            groups=groups,
-            happened=closings.time.astype(float),
+            groups=groups + 1,
+            happened=closings.time,
             won=won,
             won_log_days=won * np.log1p(np.maximum(life, 0)),
-            won_priced=won * priced,
-            won_log_amount=won * np.log(np.where(priced > 0, amount, 1.0)),
+            won_priced=won & (amount > 0),
+            won_log_amount=won * np.log(np.where(amount > 0, amount, 1.0)),
         )
-        return cls(record, window(record, 365, "won"))
-
-    def mean_of_won(self, column: str, weight: str, group: Ints, at: Ints) -> Floats:
-        """(n,) mean of a logarithm over the won deals; NaN where there is none."""
-        weights = self.closings.total(weight, group, at)
-        total = self.closings.total(column, group, at)
-        return np.where(weights > 0, total / np.maximum(weights, 1.0), np.nan)
+        return cls(record, Window.of(record, YEAR))
 
 
-def everyone(at: At) -> GroupRecord:
-    """Record of all closings together (one group)."""
-    group = np.zeros(len(at.history.closings.time), np.int64)
-    return at.index("record:all", lambda: GroupRecord.of(at.history, group, 1))
+def closing_amount(history: History) -> Floats:
+    """(closings,) amount known when a closing became known; NaN where none."""
+    closings = history.closings
+    return history.changes["amount"].last("value", closings.group, closings.time)
 
 
-def firm_record(at: At) -> GroupAt:
-    """Statistics of all closings together, at each snapshot."""
-    return GroupAt(at, np.zeros(at.size, np.int64), everyone(at))
-
-
-def base_rate(at: At) -> Floats:
-    """(n,) win rate over all closings known before the instant, shrunk to one half by two deals."""
-
-    def ask(group: Ints, time: Ints) -> Floats:
-        record = everyone(at).closings
-        return (record.total("won", group, time) + 1.0) / (record.count(group, time) + 2.0)
-
-    return at.shared("base_rate", lambda: at.per_group(np.zeros(at.size, np.int64), ask))
+def closing_owner(history: History) -> Ints:
+    """(closings,) owner known when a closing became known; -1 where none."""
+    closings = history.closings
+    return as_codes(history.changes["owner_id"].last("value", closings.group, closings.time))
 
 
 @dataclass(frozen=True)
 class GroupAt:
     """The group of each snapshot with its record: the statistics of one dimension."""
 
-    at: At
-    group: Ints
+    grouped: Grouped
     record: GroupRecord
+    base: Floats
 
-    def win_rate(self) -> Floats:
-        """(n,) shrunk win rate; the base rate where the deal has no group."""
-        base = base_rate(self.at)
-        ask = self.record.closings
-        closed = self._ask(ask.count)
-        won = self._ask(lambda g, t: ask.total("won", g, t))
-        rate = (won + PSEUDO_DEALS * base) / (closed + PSEUDO_DEALS)
-        return np.where(np.isnan(rate), base, rate)
+    @cached_property
+    def closed(self) -> Floats:
+        """(n,) closings that stand behind the statistics."""
+        return self.grouped.spread(self.grouped.asked.seen(self.record.closings).count())
+
+    @cached_property
+    def won(self) -> Floats:
+        """(n,) wins among them."""
+        return self._total("won")
+
+    def win_rate(self, parent: Floats | None = None) -> Floats:
+        """(n,) win rate shrunk to that of the parent group (default: of the firm)."""
+        return shrunk(self.won, self.closed, self.base if parent is None else parent)
 
     def trend(self) -> Floats:
         """(n,) win rate of the last 365 days less that of ever, both shrunk to ever."""
-        ever = self.win_rate()
-        closed = self._ask(self.record.recent.count)
-        won = self._ask(lambda g, t: self.record.recent.total("won", g, t))
-        return np.nan_to_num((won + PSEUDO_DEALS * ever) / (closed + PSEUDO_DEALS) - ever)
-
-    def closed(self) -> Floats:
-        """(n,) closings that stand behind the statistics."""
-        return np.nan_to_num(self._ask(self.record.closings.count))
+        ever, year = self.win_rate(), self.record.year.asked(self.grouped.asked)
+        won, closed = self.grouped.spread(year.total("won")), self.grouped.spread(year.count())
+        return shrunk(won, closed, ever) - ever
 
     def won_log_days(self) -> Floats:
-        """(n,) mean logarithm of 1 + days to win."""
-        return self._ask(lambda g, t: self.record.mean_of_won("won_log_days", "won", g, t))
+        """(n,) mean logarithm of 1 + days to win; NaN without a win."""
+        return mean(self._total("won_log_days"), self.won)
 
     def won_log_amount(self) -> Floats:
-        """(n,) mean logarithm of the amount of won deals."""
-        return self._ask(lambda g, t: self.record.mean_of_won("won_log_amount", "won_priced", g, t))
+        """(n,) mean logarithm of the amount of won deals; NaN without one."""
+        return mean(self._total("won_log_amount"), self._total("won_priced"))
 
-    def _ask(self, question: Callable[[Ints, Ints], Floats]) -> Floats:
-        return self.at.per_group(self.group, question)
+    def _total(self, column: str) -> Floats:
+        seen = self.grouped.asked.seen(self.record.closings)
+        return self.grouped.spread(seen.total(column))
+
+
+def mean(total: Floats, count: Floats) -> Floats:
+    """(n,) total a count; NaN where there is none."""
+    return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
+
+
+def shrunk(part: Floats, count: Floats, parent: Floats) -> Floats:
+    """(n,) mean `part / count` (a rate, where `part` counts), pulled to the parent's by PSEUDO_DEALS."""
+    return (part + PSEUDO_DEALS * parent) / (count + PSEUDO_DEALS)
+
+
+def everyone(at: At) -> GroupAt:
+    """Statistics of all closings together."""
+
+    def build() -> GroupAt:
+        everybody = np.zeros(len(at.history.closings.time), np.int64)
+        record = at.index("record:all", lambda: GroupRecord.of(at.history, everybody, 1))
+        grouped = at.grouped("all", lambda: np.zeros(at.size, np.int64), 1)
+        seen = grouped.asked.seen(record.closings)
+        base = grouped.spread((seen.total("won") + 1.0) / (seen.count() + 2.0))
+        return GroupAt(grouped, record, base)
+
+    return at.shared("record:all", build)
+
+
+def base_rate(at: At) -> Floats:
+    """(n,) win rate over all closings known before the instant, shrunk to one half by two deals."""
+    return everyone(at).base
+
+
+def statistics(
+    at: At,
+    name: str,
+    of_snapshots: Callable[[], Ints],
+    of_closings: Callable[[], Ints],
+    groups: int,
+) -> GroupAt:
+    """Statistics of a dimension: `groups` codes, given for the snapshots and for the closings."""
+
+    def build() -> GroupAt:
+        record = at.index(
+            f"record:{name}", lambda: GroupRecord.of(at.history, of_closings(), groups)
+        )
+        return GroupAt(at.grouped(name, of_snapshots, groups), record, base_rate(at))
+
+    return at.shared(f"record:{name}", build)
 
 
 def by_deal_attribute(at: At, name: str, codes: Ints, groups: int) -> GroupAt:
     """Statistics of a dimension fixed for a deal; `codes` is (deals,), -1 for none."""
-    record = at.index(
-        f"record:{name}",
-        lambda: GroupRecord.of(at.history, codes[at.history.closings.group], groups),
-    )
-    return GroupAt(at, codes[at.deal], record)
+    closings = at.history.closings
+    return statistics(at, name, lambda: codes[at.deal], lambda: codes[closings.group], groups)
 
 
 def by_owner(at: At) -> GroupAt:
     """Statistics of owners: a closing belongs to the owner known when it became known."""
-
-    def build() -> GroupRecord:
-        closings = at.history.closings
-        owner = at.history.changes["owner_id"].last("value", closings.group, closings.time)
-        return GroupRecord.of(
-            at.history, np.nan_to_num(owner, nan=-1.0).astype(np.int64), at.history.owners.size
-        )
-
-    return GroupAt(at, at.owner, at.index("record:owner", build))
-
+    return statistics(
+        at, "owner", lambda: at.owner, lambda: closing_owner(at.history), at.history.owners.size
+    )

@@ -6,10 +6,10 @@ timelines' questions are, and each of them sees just the facts known strictly be
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,10 @@ from data.settings import Settings
 from data.tables import Tables
 from features.windows import DAY, NEVER, Bools, Floats, Ints, Timeline
 
+T = TypeVar("T")
 OPEN, WON, LOST = 0, 1, 2
 OUTCOMES = {"open": OPEN, "won": WON, "lost": LOST, "closed_won": WON, "closed_lost": LOST}
+WAYS = ("inbound", "outbound")
 PROPERTIES = ("stage", "amount", "expected_close_date", "owner_id")
 
 
@@ -41,6 +43,12 @@ def micros(times: pd.Series) -> Ints:
     """(n,) int64 microseconds since 1970 UTC; NEVER where missing."""
     stamps = pd.DatetimeIndex(times).as_unit("us")
     return np.where(stamps.isna(), NEVER, stamps.asi8)
+
+
+def as_dates(values: pd.Series) -> Floats:
+    """(n,) microseconds of ISO-8601 dates; NaN where a text is none."""
+    at = micros(pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601"))
+    return np.where(at >= NEVER, np.nan, at.astype(float))
 
 
 def encode(values: pd.Series) -> Codes:
@@ -118,6 +126,23 @@ class History:
         """Number of deals."""
         return len(self.deal_ids)
 
+    def index(self, name: str, build: Callable[[], T]) -> T:
+        """Build once, whatever the snapshots, what several features search."""
+        if name not in self.indexes:
+            self.indexes[name] = build()
+        found: T = self.indexes[name]
+        return found
+
+    def has(self, need: str) -> bool:
+        """Tell whether there are values of a `table.column`, or of a property (`deal_history.amount`)."""
+        return self.index(f"has:{need}", lambda: self._has(*need.split(".", 1)))
+
+    def _has(self, table: str, column: str) -> bool:
+        if table == "deal_history" and column not in self.tables.deal_history:
+            timeline = self.stages if column == "stage" else self.changes.get(column)
+            return timeline is not None and len(timeline.time) > 0
+        return self.tables.present(table, column)
+
     @cached_property
     def last_fact(self) -> pd.Timestamp | None:
         """The latest instant at which anything became known; None without deals."""
@@ -143,11 +168,47 @@ class History:
         keyed = self.tables.accounts.drop_duplicates("account_id").set_index("account_id")[column]
         return self.tables.deals["account_id"].map(keyed).reset_index(drop=True)
 
-    @cached_property
-    def rates(self) -> Floats:
-        """(deals,) value of one unit of the deal's currency in the firm's currency."""
-        currency = self.tables.deals["currency"]
-        return currency.map(self.settings.rates).astype(float).fillna(1.0).to_numpy()
+    def encoded(self, table: str, column: str) -> Codes:
+        """Codes, in deal order, of a column fixed at creation."""
+        return self.index(f"codes:{table}.{column}", lambda: encode(self.attribute(table, column)))
+
+    def numbers(self, table: str, column: str) -> Floats:
+        """(deals,) a column fixed at creation as numbers; NaN where it is none."""
+
+        def build() -> Floats:
+            values = pd.to_numeric(self.attribute(table, column), errors="coerce")
+            return values.to_numpy(float, na_value=np.nan)
+
+        return self.index(f"numbers:{table}.{column}", build)
+
+    def dates(self, table: str, column: str) -> Floats:
+        """(deals,) a column fixed at creation as microseconds; NaN where it is no date."""
+        return self.index(
+            f"dates:{table}.{column}", lambda: as_dates(self.attribute(table, column))
+        )
+
+    def while_open(self, changes: Timeline | None = None) -> tuple[Ints, Ints, Ints, Floats]:
+        """Spans in which a deal was open and a property had one value, by what was known.
+
+        Returns
+        -------
+        deal, begin, end, value : (spans,) the span counts at t when begin < t <= end; `value` is that
+            of `changes` (NaN where none was known, or without `changes`)
+        """
+        ends = self.stages.where(
+            (self.stages.values["outcome"] != OPEN) | (self.stages.previous("outcome") > OPEN)
+        )
+        deal = [np.arange(self.size), ends.group] + ([changes.group] if changes else [])
+        time = [self.known_from, ends.time] + ([changes.time] if changes else [])
+        whose = np.concatenate(deal)
+        facts = Timeline.of(
+            whose, np.maximum(np.concatenate(time), self.known_from[whose]), groups=self.size
+        )
+        after, end = facts.time + 1, facts.following_time()
+        is_open = ~(ends.last("outcome", facts.group, after) > OPEN) & (end > facts.time)
+        nothing = np.full(len(after), np.nan)
+        value = changes.last("value", facts.group, after) if changes else nothing
+        return facts.group[is_open], facts.time[is_open], end[is_open], value[is_open]
 
 
 def _coded_history(tables: Tables, index: pd.Index) -> pd.DataFrame:
@@ -196,16 +257,13 @@ def stage_outcomes(tables: Tables) -> dict[str, int]:
 def _stage_timeline(
     tables: Tables, history: pd.DataFrame, index: pd.Index
 ) -> tuple[tuple[str, ...], Timeline]:
-    """Stage changes by deal at the time known; values: stage, outcome, happened."""
+    """Stage changes by deal at the time known; values: stage, outcome, happened, told (by `deals`)."""
     outcomes = stage_outcomes(tables)
     rows = history[history["property"] == "stage"].drop(columns="property")
-    rows = pd.concat([rows, _closings_told_by_deals(tables, rows, outcomes, index)])
-    rows["outcome"] = rows["value"].map(outcomes).fillna(OPEN).astype(int)
-    order = dict(zip(tables.stages["stage"], tables.stages["position"], strict=True))
-    rows["order"] = rows["value"].map(order).astype(float).fillna(0.0)
-    # Changes of one instant (a CRM that keeps dates only): forward through the stages, closed last.
-    rows = rows.sort_values(["deal", "known", "happened", "outcome", "order"], kind="stable")
+    rows = _in_order(rows.assign(told=False), tables, outcomes)
     rows = rows[~_superseded(rows)]
+    told = _closings_told_by_deals(tables, rows, outcomes, index)
+    rows = _in_order(pd.concat([rows, told]), tables, outcomes) if len(told) else rows
     names = encode(rows["value"])
     timeline = Timeline.of(
         rows["deal"].to_numpy(),
@@ -214,32 +272,53 @@ def _stage_timeline(
         stage=names.code.astype(float),
         outcome=rows["outcome"].to_numpy(float),
         happened=rows["happened"].to_numpy(float),
+        told=rows["told"].to_numpy(bool),
     )
     return names.names, timeline
+
+
+def _in_order(rows: pd.DataFrame, tables: Tables, outcomes: dict[str, int]) -> pd.DataFrame:
+    """Stage changes with their outcomes, by deal in the order in which they became known.
+
+    Changes of one instant (a CRM that keeps dates only) go forward through the stages, closed last.
+    """
+    place = dict(zip(tables.stages["stage"], tables.stages["position"], strict=True))
+    rows = rows.assign(
+        outcome=rows["value"].map(outcomes).fillna(OPEN).astype(int),
+        place=rows["value"].map(place).astype(float).fillna(0.0),
+    )
+    return rows.sort_values(["deal", "known", "happened", "outcome", "place"], kind="stable")
 
 
 def _closings_told_by_deals(
     tables: Tables, rows: pd.DataFrame, outcomes: dict[str, int], index: pd.Index
 ) -> pd.DataFrame:
-    """Closings that `deals` states and the history does not hold, known at `closed_at`."""
-    closed = rows.loc[rows["value"].map(outcomes).fillna(OPEN) != OPEN, "deal"]
+    """Closings that `deals` states and the history does not hold, known at `closed_at`.
+
+    Where the history shows the deal open after that, the closing was entered later: it counts as
+    known right after the history's last word. A deal that was closed and reopened in the history is
+    told closed only by a later `closed_at`: exports keep the old one.
+    """
     deals = tables.deals.reset_index(drop=True)
-    ended = deals["is_won"].notna() | (deals["stage"].map(outcomes).fillna(OPEN) != OPEN)
-    told = deals[ended & deals["closed_at"].notna() & ~deals.index.isin(closed)]
-    won = told["is_won"].fillna(told["stage"].map(outcomes).eq(WON)).astype(bool)
-    stage = told["stage"].where(
-        told["stage"].map(outcomes).fillna(OPEN) != OPEN,
-        pd.Series(np.where(won, "closed_won", "closed_lost"), told.index, dtype="str"),
-    )
-    at = micros(told["closed_at"])
+    closes = deals["stage"].map(outcomes).fillna(OPEN) != OPEN
+    last = rows.drop_duplicates("deal", keep="last").set_index("deal").reindex(deals.index)
+    at = pd.Series(micros(deals["closed_at"]), deals.index)
+    closed_before = deals.index.isin(rows.loc[rows["outcome"] != OPEN, "deal"])
+    untold = (last["outcome"] != OPEN) & last["outcome"].notna()
+    told = (deals["is_won"].notna() | closes) & deals["closed_at"].notna() & ~untold
+    told &= ~closed_before | (at > last["happened"].fillna(-NEVER))
+    won = deals["is_won"].fillna(deals["stage"].map(outcomes).eq(WON)).astype(bool)
+    plain = pd.Series(np.where(won, "closed_won", "closed_lost"), deals.index, dtype="str")
+    latest = last["known"].fillna(-NEVER).astype(np.int64) + 1
     return pd.DataFrame(
         {
-            "deal": index.get_indexer(told["deal_id"]),
-            "value": stage.to_numpy(),
+            "deal": index.get_indexer(deals["deal_id"]),
+            "value": deals["stage"].where(closes, plain),
             "happened": at,
-            "known": at,
+            "known": np.maximum(at, latest),
+            "told": True,
         }
-    )
+    )[told]
 
 
 def _superseded(rows: pd.DataFrame) -> Bools:
@@ -247,12 +326,10 @@ def _superseded(rows: pd.DataFrame) -> Bools:
 
     A closing is never superseded; it counts from when it was known, for backdating it is common.
     """
-    closing = (
-        rows["outcome"].to_numpy() != OPEN if "outcome" in rows else np.zeros(len(rows), bool)
-    )
+    closing = rows["outcome"].to_numpy() != OPEN if "outcome" in rows else False
     since = pd.Series(np.where(closing, rows["known"], rows["happened"]), rows.index)
     latest = since.groupby(rows["deal"]).cummax()
-    return ((since < latest) & ~closing).to_numpy()
+    return ((since < latest) & np.logical_not(closing)).to_numpy()
 
 
 def _property_timelines(
@@ -260,24 +337,26 @@ def _property_timelines(
 ) -> tuple[dict[str, Timeline], dict[str, tuple[str, ...]]]:
     """Timelines of every property but the stage: amount, expected_close_date, owner_id, custom.
 
-    Values: `value` (number, microseconds, owner code, or code of a label) and `happened`. The second
-    result holds the labels of the custom properties that are text.
+    Values: `value` (number, microseconds or owner code) and `happened`; of a custom property also
+    `label` (code of its text; the second result holds the texts) and `date` (microseconds): which of
+    the three is meant is for the vocabulary to say, for a later value must not change it.
     """
     custom = sorted(set(history["property"].unique()) - set(PROPERTIES))
     timelines, labels = {}, {}
     for name in [*PROPERTIES[1:], *custom]:
         rows = history[history["property"] == name]
         rows = rows[~_superseded(rows)]
-        numbers = _as_numbers(name, rows, tables, settings, owners)
-        if name in custom and (np.isnan(numbers) & rows["value"].notna()).any():
+        columns = {"value": _as_numbers(name, rows, tables, settings, owners)}
+        if name in custom:
             codes = encode(rows["value"])
-            numbers, labels[name] = codes.code.astype(float), codes.names
+            labels[name] = codes.names
+            columns |= {"label": codes.code.astype(float), "date": as_dates(rows["value"])}
         timelines[name] = Timeline.of(
             rows["deal"].to_numpy(),
             rows["known"].to_numpy(),
             groups=deals,
-            value=numbers,
             happened=rows["happened"].to_numpy(float),
+            **columns,
         )
     return timelines, labels
 
@@ -290,9 +369,7 @@ def _as_numbers(
         code = {owner: number for number, owner in enumerate(owners.names)}
         return rows["value"].map(code).astype(float).to_numpy()
     if name == "expected_close_date":
-        dates = pd.to_datetime(rows["value"], errors="coerce", utc=True, format="ISO8601")
-        at = micros(dates)
-        return np.where(at >= NEVER, np.nan, at.astype(float))
+        return as_dates(rows["value"])
     numbers: Floats = pd.to_numeric(rows["value"], errors="coerce").to_numpy(float)
     if name == "amount":
         rate = tables.deals["currency"].map(settings.rates).astype(float).fillna(1.0).to_numpy()
@@ -305,21 +382,25 @@ def _activity_timeline(
 ) -> Timeline:
     """Activities by deal at the time they count: known and happened.
 
-    Values: happened, recorded, type (position in ACTIVITY_TYPES), inbound (1, 0, NaN), contact, owner.
+    Values: happened, recorded (microseconds), contact, owner (codes, -1 where none) and flags: each
+    type (`meeting`), each direction (`inbound`), and `new_contact` (the deal's first with a contact).
     """
     rows = tables.activities
     happened = micros(rows["occurred_at"])
     recorded = known_at(rows["occurred_at"], rows["recorded_at"])
-    codes = {kind: number for number, kind in enumerate(ACTIVITY_TYPES)}
     tail = len(rows)
-    return Timeline.of(
+    flags = {kind: (rows["type"] == kind).to_numpy(bool) for kind in ACTIVITY_TYPES}
+    flags |= {way: (rows["direction"] == way).to_numpy(bool) for way in WAYS}
+    timeline = Timeline.of(
         index.get_indexer(rows["deal_id"]),
         np.maximum(happened, recorded),
         groups=len(index),
-        happened=happened.astype(float),
-        recorded=recorded.astype(float),
-        type=rows["type"].map(codes).astype(float).to_numpy(),
-        inbound=rows["direction"].map({"inbound": 1.0, "outbound": 0.0}).astype(float).to_numpy(),
-        contact=contacts.code[len(contacts.code) - tail :].astype(float),
-        owner=owners.code[len(owners.code) - tail :].astype(float),
+        happened=happened,
+        recorded=recorded,
+        contact=contacts.code[len(contacts.code) - tail :].astype(np.int32),
+        owner=owners.code[len(owners.code) - tail :].astype(np.int32),
+        **flags,
     )
+    contact = timeline.values["contact"]
+    met_before = pd.Series(timeline.group * contacts.size + contact).duplicated().to_numpy()
+    return timeline.having(**timeline.values, new_contact=(contact >= 0) & ~met_before)

@@ -6,13 +6,12 @@ import numpy as np
 
 from features.at import At
 from features.catalogue import feature
-from features.groups import base_rate, everyone
-from features.stages import stage_stays, stage_visits_closed
+from features.groups import base_rate, everyone, mean, shrunk
+from features.stages import by_stage, exit_rates, stage_stays, stage_visits_closed
 from features.windows import Floats, Timeline, days_between
 
-STAGE = ("deal_history.property",)
-CLOSE_DATE = ("deal_history.property",)
-PSEUDO_VISITS = 20.0
+STAGE = ("deal_history.stage",)
+CLOSE_DATE = ("deal_history.expected_close_date",)
 
 
 @feature("momentum", "code", "stage, in funnel order", needs=STAGE, categorical=True)
@@ -50,7 +49,7 @@ def stage_life_share(at: At) -> Floats:
 @feature("momentum", "count", "changes of stage so far", needs=STAGE)
 def stage_changes_count(at: At) -> Floats:
     """All stage events known."""
-    return at.history.stages.count(at.deal, at.time)
+    return at.seen(at.history.stages).count()
 
 
 def _steps(at: At) -> Timeline:
@@ -60,18 +59,16 @@ def _steps(at: At) -> Timeline:
         stages = at.history.stages
         names = at.vocabulary.positions(at.history.stage_names)
         place = names[stages.values["stage"].astype(int)] if len(names) else stages.values["stage"]
-        moved = Timeline(stages.start, stages.time, stages.group, {"place": place})
-        step = np.nan_to_num(place - moved.previous("place"))
-        columns = {"back": (step < 0).astype(float), "step": step}
-        return Timeline(stages.start, stages.time, stages.group, columns)
+        step = np.nan_to_num(place - stages.having(place=place).previous("place"))
+        return stages.having(back=step < 0, step=step)
 
-    return at.index("steps", build)
+    return at.index(f"steps:{at.vocabulary.key}", build)
 
 
 @feature("momentum", "count", "steps back in the funnel", needs=STAGE)
 def steps_back_count(at: At) -> Floats:
     """Times the deal fell to an earlier stage."""
-    return _steps(at).total("back", at.deal, at.time)
+    return at.seen(_steps(at)).total("back")
 
 
 @feature("momentum", "positions", "step of the last stage change (negative = back)", needs=STAGE)
@@ -89,7 +86,7 @@ def speed(at: At) -> Floats:
 @feature("momentum", "count", "times the deal was closed and opened again", needs=STAGE)
 def reopened_count(at: At) -> Floats:
     """Closings known before the instant, of a deal that is open."""
-    return at.history.closings.count(at.deal, at.time)
+    return at.seen(at.history.closings).count()
 
 
 @feature(
@@ -102,13 +99,19 @@ def reopened_count(at: At) -> Floats:
 )
 def stage_win_rate(at: At) -> Floats:
     """Over closings known before the instant, shrunk to the base rate by 20 deals."""
-    visits = at.index("visits", lambda: stage_visits_closed(at.history))
-    closed = np.nan_to_num(at.per_group(at.stage, visits.count))
-    won = np.nan_to_num(at.per_group(at.stage, lambda g, t: visits.total("won", g, t)))
-    return (won + PSEUDO_VISITS * base_rate(at)) / (closed + PSEUDO_VISITS)
+    visits, grouped = at.index("visits", lambda: stage_visits_closed(at.history)), by_stage(at)
+    seen = grouped.asked.seen(visits)
+    won, closed = grouped.spread(seen.total("won")), grouped.spread(seen.count())
+    return shrunk(won, closed, base_rate(at))
 
 
-@feature("momentum", "rate", "win rate of the deals that had reached this stage less the firm's", needs=STAGE)
+@feature(
+    "momentum",
+    "rate",
+    "win rate of the deals that had reached this stage less the firm's",
+    needs=STAGE,
+    why="The stage's own history is the first thing to know of a deal.",
+)
 def stage_win_rate_lift(at: At) -> Floats:
     """What reaching this stage is worth."""
     return stage_win_rate(at) - base_rate(at)
@@ -116,10 +119,9 @@ def stage_win_rate_lift(at: At) -> Floats:
 
 def _stay(at: At, column: str) -> Floats:
     """(n,) mean log stay in the present stage, over stays `column` counts."""
-    stays = at.index("stays", lambda: stage_stays(at.history))
-    count = at.per_group(at.stage, lambda g, t: stays.total(column, g, t))
-    total = at.per_group(at.stage, lambda g, t: stays.total(f"{column}_log_days", g, t))
-    return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
+    grouped = by_stage(at)
+    seen = grouped.asked.seen(at.index("stays", lambda: stage_stays(at.history)))
+    return grouped.spread(mean(seen.total(f"{column}_log_days"), seen.total(column)))
 
 
 @feature(
@@ -132,6 +134,18 @@ def _stay(at: At, column: str) -> Floats:
 def stage_usual_stay(at: At) -> Floats:
     """Mean log(1 + days) of ended stays that did not end in a loss."""
     return at.shared("stay:kept", lambda: _stay(at, "kept"))
+
+
+@feature(
+    "momentum",
+    "rate",
+    "forecast of the stage's exit: share of stays as long as this that went on in the 30 days after",
+    needs=STAGE,
+    why="A deal that stays past the usual time seldom moves on at all.",
+)
+def stage_exit_30d_rate(at: At) -> Floats:
+    """Over ended stays in this stage, going on in another stage or a win; shrunk by 5 stays."""
+    return exit_rates(at)
 
 
 @feature(
@@ -160,10 +174,7 @@ def stay_against_lost(at: At) -> Floats:
 )
 def age_against_cycle(at: At) -> Floats:
     """Above 0: older than deals were when they were won."""
-    record = everyone(at)
-    group = np.zeros(at.size, np.int64)
-    usual = at.per_group(group, lambda g, t: record.mean_of_won("won_log_days", "won", g, t))
-    return np.log1p(np.maximum(at.age, 0)) - usual
+    return np.log1p(np.maximum(at.age, 0)) - everyone(at).won_log_days()
 
 
 def _promises(at: At) -> Timeline:
@@ -177,9 +188,9 @@ def _promises(at: At) -> Timeline:
             "value": dates.values["value"],
             "happened": dates.values["happened"],
             "push": np.clip(push, -730, 730),
-            "pushed": (push > 0).astype(float),
+            "pushed": push > 0,
         }
-        return Timeline(dates.start, dates.time, dates.group, columns)
+        return dates.having(**columns)
 
     return at.index("promises", build)
 
@@ -187,16 +198,18 @@ def _promises(at: At) -> Timeline:
 @feature("momentum", "count", "times the expected close date was pushed out", needs=CLOSE_DATE)
 def pushes_count(at: At) -> Floats:
     """Broken promises."""
-    return _promises(at).total("pushed", at.deal, at.time)
+    return at.seen(_promises(at)).total("pushed")
 
 
 @feature("momentum", "days", "sum of all moves of the expected close date", needs=CLOSE_DATE)
 def pushed_days(at: At) -> Floats:
     """Net days by which the date has slipped."""
-    return _promises(at).total("push", at.deal, at.time)
+    return at.seen(_promises(at)).total("push")
 
 
-@feature("momentum", "days", "days to the expected close date (negative = overdue)", needs=CLOSE_DATE)
+@feature(
+    "momentum", "days", "days to the expected close date (negative = overdue)", needs=CLOSE_DATE
+)
 def days_to_close_date(at: At) -> Floats:
     """From the date known; NaN where none."""
     return days_between(at.time, at.known(_promises(at)))
@@ -208,13 +221,17 @@ def overdue_flag(at: At) -> Floats:
     return (days_to_close_date(at) < 0).astype(float)
 
 
-@feature("momentum", "days", "days since the expected close date was last changed", needs=CLOSE_DATE)
+@feature(
+    "momentum", "days", "days since the expected close date was last changed", needs=CLOSE_DATE
+)
 def days_since_close_date_change(at: At) -> Floats:
     """A date that was looked at lately is worth more."""
     return at.days_since(_promises(at))
 
 
-@feature("momentum", "days", "length of the deal that the expected close date implies", needs=CLOSE_DATE)
+@feature(
+    "momentum", "days", "length of the deal that the expected close date implies", needs=CLOSE_DATE
+)
 def promised_cycle(at: At) -> Floats:
     """From creation to the date."""
     return days_between(at.history.created[at.deal], at.known(_promises(at)))

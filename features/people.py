@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.at import At
+from features.at import At, as_codes
 from features.catalogue import feature
 from features.engagement import count_in
-from features.groups import GroupAt, GroupRecord, base_rate, by_owner, firm_record
+from features.groups import (
+    GroupAt,
+    base_rate,
+    by_owner,
+    closing_amount,
+    closing_owner,
+    everyone,
+    statistics,
+)
 from features.history import encode, micros
+from features.size import SIZE_BANDS, size_band
 from features.source import deal_codes
-from features.windows import DAY, NEVER, Floats, Ints, Spans, days_between
+from features.windows import NEVER, Floats, Ints, Spans, Timeline, Window, days_between
 
-NEEDS = ("deal_history.value", "deals.owner_id")
+NEEDS = ("deal_history.owner_id",)
 WHY = "Owners differ; the record of each, shrunk, says by how much."
 
 
@@ -41,52 +50,72 @@ def owner_win_rate_trend(at: At) -> Floats:
 )
 def owner_closed_log_count(at: At) -> Floats:
     """Experience."""
-    return np.log1p(by_owner(at).closed())
+    return np.log1p(by_owner(at).closed)
 
 
-@feature("people", "log ratio", "days in which the owner usually wins against the firm's", needs=NEEDS)
+@feature(
+    "people", "log ratio", "days in which the owner usually wins against the firm's", needs=NEEDS
+)
 def owner_won_days_lift(at: At) -> Floats:
     """NaN before the first win."""
-    return by_owner(at).won_log_days() - firm_record(at).won_log_days()
+    return by_owner(at).won_log_days() - everyone(at).won_log_days()
 
 
-@feature("people", "rate", "owner's win rate with deals of this source less the firm's", needs=(*NEEDS, "deals.source"))
+def _pairs(owner: Ints, other: Ints, others: int) -> Ints:
+    """(n,) code of owner and other together; -1 where either is missing."""
+    return np.where((owner < 0) | (other < 0), -1, owner * others + other)
+
+
+@feature(
+    "people",
+    "rate",
+    "owner's win rate with deals of this source less the firm's",
+    needs=(*NEEDS, "deals.source"),
+    why=WHY,
+)
 def owner_source_win_rate_lift(at: At) -> Floats:
-    """Owner x source, shrunk by 20 deals."""
+    """Owner x source, shrunk by 20 deals to the owner's rate."""
     source, sources = deal_codes(at, ("source",))
-
-    def build() -> GroupRecord:
-        closings = at.history.closings
-        owner = at.history.changes["owner_id"].last("value", closings.group, closings.time)
-        group = np.where(np.isnan(owner), -1, np.nan_to_num(owner) * sources + source[closings.group])
-        return GroupRecord.of(
-            at.history, group.astype(np.int64), at.history.owners.size * sources
-        )
-
-    record = at.index("record:owner_source", build)
-    own, of_deal = at.owner, source[at.deal]
-    group = np.where((own < 0) | (of_deal < 0), -1, own * sources + of_deal)
-    return GroupAt(at, group, record).win_rate() - base_rate(at)
+    deal = at.history.closings.group
+    record = statistics(
+        at,
+        "owner_source",
+        lambda: _pairs(at.owner, source[at.deal], sources),
+        lambda: _pairs(closing_owner(at.history), source[deal], sources),
+        at.history.owners.size * sources,
+    )
+    return record.win_rate(by_owner(at).win_rate()) - base_rate(at)
 
 
-def _ownership(at: At) -> Spans:
-    """Open deals by owner: from taking over (or reopening) until handing over or closing."""
+@feature(
+    "people",
+    "rate",
+    "owner's win rate with deals of about this amount less the firm's",
+    needs=(*NEEDS, "deal_history.amount"),
+    why=WHY,
+)
+def owner_size_win_rate_lift(at: At) -> Floats:
+    """Owner x band of amount, shrunk by 20 deals to the owner's rate."""
+    record = statistics(
+        at,
+        "owner_size",
+        lambda: _pairs(at.owner, size_band(at.amount), SIZE_BANDS),
+        lambda: _pairs(
+            closing_owner(at.history), size_band(closing_amount(at.history)), SIZE_BANDS
+        ),
+        at.history.owners.size * SIZE_BANDS,
+    )
+    return record.win_rate(by_owner(at).win_rate()) - base_rate(at)
 
-    def build() -> Spans:
-        owners, closings = at.history.changes["owner_id"], at.history.closings
-        same = np.zeros(len(owners.time), bool)
-        same[:-1] = owners.group[1:] == owners.group[:-1]
-        handed = np.where(same, np.roll(owners.time, -1), NEVER)
-        closing = closings.next_index(owners.group, owners.time)
-        closed = np.where(closing >= 0, closings.time[closing] if len(closings.time) else 0, NEVER)
-        return Spans.of(
-            np.nan_to_num(owners.values["value"], nan=-1.0).astype(np.int64),
-            owners.time,
-            np.minimum(handed, closed),
-            groups=at.history.owners.size,
-        )
 
-    return at.index("ownership", build)
+def _owned_spans(at: At) -> tuple[Ints, Ints, Ints]:
+    """Owner, begin and end of the spans in which an owner had an open deal."""
+
+    def build() -> tuple[Ints, Ints, Ints]:
+        _, begin, end, owner = at.history.while_open(at.history.changes["owner_id"])
+        return as_codes(owner), begin, end
+
+    return at.index("owned_spans", build)
 
 
 @feature(
@@ -98,22 +127,30 @@ def _ownership(at: At) -> Spans:
 )
 def owner_open_count(at: At) -> Floats:
     """Load at the instant, this deal included."""
-    return np.nan_to_num(at.per_group(at.owner, _ownership(at).count))
+    spans = at.index(
+        "owner_open", lambda: Spans.of(*_owned_spans(at), groups=at.history.owners.size + 1)
+    )
+    grouped = by_owner(at).grouped
+    return at.shared("owner_open", lambda: grouped.spread(spans.asked(grouped.asked).count()))
 
 
 @feature("people", "days", "days since the owner was hired", needs=(*NEEDS, "owners.hired_at"))
 def owner_tenure_days(at: At) -> Floats:
     """NaN where unknown."""
-    owners = at.history.tables.owners
-    hired = np.full(at.history.owners.size + 1, NEVER)
-    hired[at.history.owners.code[: len(owners)]] = micros(owners["hired_at"])
-    return days_between(hired[at.owner], at.time)
+
+    def build() -> Ints:
+        owners = at.history.tables.owners
+        hired = np.full(at.history.owners.size + 1, NEVER)
+        hired[at.history.owners.code[: len(owners)]] = micros(owners["hired_at"])
+        return hired
+
+    return days_between(at.index("hired", build)[at.owner], at.time)
 
 
 @feature("people", "count", "times the deal was handed to another owner", needs=NEEDS)
 def owner_changes_count(at: At) -> Floats:
     """The first owner is no change."""
-    return np.maximum(at.history.changes["owner_id"].count(at.deal, at.time) - 1, 0)
+    return np.maximum(at.seen(at.history.changes["owner_id"]).count() - 1, 0)
 
 
 @feature("people", "days", "days since the present owner took the deal", needs=NEEDS)
@@ -123,37 +160,73 @@ def days_since_owner_change(at: At) -> Floats:
 
 
 def _team_of_owner(at: At) -> tuple[Ints, int]:
-    owners = at.history.tables.owners
-    teams = encode(owners["team"])
-    team = np.full(at.history.owners.size + 1, -1, np.int64)
-    team[at.history.owners.code[: len(owners)]] = teams.code
-    return team, max(teams.size, 1)
+    """(owners + 1,) team of each owner, -1 without one (and for no owner), and how many teams."""
+
+    def build() -> tuple[Ints, int]:
+        owners = at.history.tables.owners
+        teams = encode(owners["team"])
+        team = np.full(at.history.owners.size + 1, -1, np.int64)
+        team[at.history.owners.code[: len(owners)]] = teams.code
+        return team, max(teams.size, 1)
+
+    return at.index("teams", build)
 
 
-@feature("people", "rate", "win rate of the owner's team less the firm's", needs=(*NEEDS, "owners.team"))
+def _by_team(at: At) -> GroupAt:
+    team, teams = _team_of_owner(at)
+    return statistics(
+        at, "team", lambda: team[at.owner], lambda: team[closing_owner(at.history)], teams
+    )
+
+
+TEAM = (*NEEDS, "owners.team")
+
+
+@feature("people", "rate", "win rate of the owner's team less the firm's", needs=TEAM)
 def team_win_rate_lift(at: At) -> Floats:
     """Teams as the owners table has them now: it keeps no history."""
+    return _by_team(at).win_rate() - base_rate(at)
+
+
+@feature(
+    "people",
+    "log ratio",
+    "open deals of the owner against the mean of the owner's team",
+    needs=TEAM,
+    why="A team mate with half the deals could take this one.",
+)
+def owner_load_against_team(at: At) -> Floats:
+    """Above 0: more loaded than the team's usual owner; NaN without a team."""
     team, teams = _team_of_owner(at)
-
-    def build() -> GroupRecord:
-        closings = at.history.closings
-        owner = at.history.changes["owner_id"].last("value", closings.group, closings.time)
-        group = team[np.nan_to_num(owner, nan=-1.0).astype(np.int64)]
-        return GroupRecord.of(at.history, group, teams)
-
-    return GroupAt(at, team[at.owner], at.index("record:team", build)).win_rate() - base_rate(at)
-
-
-@feature("people", "share", "share of the owner's activities in 30 days spent on this deal", needs=(*NEEDS, "activities.type"))
-def owner_attention_share(at: At) -> Floats:
-    """Activities of the deal over those of all deals of its owner, last 30 days."""
-    events = at.history.activities
-    owner = at.history.changes["owner_id"].last("value", events.group, events.time)
+    owner, begin, end = _owned_spans(at)
 
     def build() -> Spans:
-        group = np.nan_to_num(owner, nan=-1.0).astype(np.int64)
-        return Spans.of(group, events.time, events.time + 30 * DAY, groups=at.history.owners.size)
+        return Spans.of(team[owner], begin, end, groups=teams + 1)
 
-    load = np.nan_to_num(at.per_group(at.owner, at.index("owner_load", build).count))
+    grouped = _by_team(at).grouped
+    open_then = grouped.spread(at.index("team_open", build).asked(grouped.asked).count())
+    members = np.append(np.bincount(team[team >= 0], minlength=teams), np.nan)[team[at.owner]]
+    return np.log((owner_open_count(at) + 1) / (open_then / members + 1))
+
+
+@feature(
+    "people",
+    "share",
+    "share of the owner's activities in 30 days spent on this deal",
+    needs=(*NEEDS, "activities.type"),
+)
+def owner_attention_share(at: At) -> Floats:
+    """Activities of the deal over those of all deals of its owner (owner when each became known)."""
+
+    def build() -> Window:
+        events = at.history.activities
+        owner = at.history.changes["owner_id"].last("value", events.group, events.time)
+        happened = events.values["happened"]
+        groups = at.history.owners.size + 1
+        return Window.of(
+            Timeline.of(as_codes(owner), events.time, groups=groups, happened=happened), 30
+        )
+
+    grouped = by_owner(at).grouped
+    load = grouped.spread(at.index("owner_load", build).asked(grouped.asked).count())
     return count_in(at, "activities", 30) / np.maximum(load, 1.0)
-

@@ -22,7 +22,7 @@ CHUNK = 250_000
 
 def available_features(history: History, vocabulary: Vocabulary) -> dict[str, Feature]:
     """Features that the tables of this history can feed, by name, in catalogue order."""
-    built_in = {name: f for name, f in CATALOGUE.items() if f.available(history.tables)}
+    built_in = {name: f for name, f in CATALOGUE.items() if f.available(history)}
     return built_in | custom_features(vocabulary)
 
 
@@ -35,23 +35,26 @@ def compute_features(
 ) -> pd.DataFrame:
     """Feature matrix of snapshots.
 
+    Parameters
+    ----------
+    names : features in the order wanted; default: all available. Those asked for by name are computed
+        from what there is: a deal without activities has none, whether it comes alone or in a store.
+    progress : called with the share of the work done
+
     Returns
     -------
-    (n, features) float32 frame, columns in the order of `names` (default: all available). A feature
-    asked for by name that these tables cannot feed is NaN throughout, as for one deal sent alone.
+    (n, features) float32 frame; each column lies in one piece
     """
     registry = CATALOGUE | custom_features(vocabulary)
-    on = available_features(history, vocabulary)
-    columns = list(on if names is None else names)
-    matrix = np.full((len(snapshots), len(columns)), np.nan, np.float32)
+    columns = list(available_features(history, vocabulary) if names is None else names)
+    matrix = np.empty((len(columns), len(snapshots)), np.float32)
     chunks = range(0, len(snapshots), CHUNK)
     for done, begin in enumerate(chunks):
         part = snapshots.take(np.arange(begin, min(begin + CHUNK, len(snapshots))))
         at = At(history, vocabulary, part.deal, part.time)
-        for number, name in enumerate(columns):
-            if name in on:
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    matrix[begin : begin + CHUNK, number] = registry[name].compute(at)
-            if progress:
-                progress((done + (number + 1) / len(columns)) / len(chunks))
-    return pd.DataFrame(matrix, columns=columns)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for row, name in zip(matrix, columns, strict=True):
+                row[begin : begin + CHUNK] = registry[name].compute(at)
+        if progress:
+            progress((done + 1) / len(chunks))
+    return pd.DataFrame(matrix.T, columns=columns)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.at import At
+from features.account import with_account
+from features.at import At, as_codes
 from features.catalogue import feature
-from features.groups import GroupAt, by_owner
+from features.groups import GroupAt, base_rate, by_owner, closing_amount, mean, statistics
 from features.source import record_of
-from features.windows import Floats, Timeline
+from features.windows import Floats, Ints, Spans, Timeline
 
-NEEDS = ("deal_history.value", "deals.amount")
+NEEDS = ("deal_history.amount",)
+SIZE_BANDS = 47
 WHY = "Large deals take longer and are lost more often; unusual ones are guesses."
 
 
@@ -39,15 +41,9 @@ def _changes(at: At) -> Timeline:
         amounts = at.history.changes["amount"]
         amounts = amounts.where(amounts.values["value"] > 0)
         log = np.log(amounts.values["value"])
-        with_log = Timeline(amounts.start, amounts.time, amounts.group, {"log": log})
-        step = np.nan_to_num(log - with_log.previous("log"))
-        columns = {
-            "happened": amounts.values["happened"],
-            "step": step,
-            "up": (step > 0).astype(float),
-            "down": (step < 0).astype(float),
-        }
-        return Timeline(amounts.start, amounts.time, amounts.group, columns)
+        step = np.nan_to_num(log - amounts.having(log=log).previous("log"))
+        happened = amounts.values["happened"]
+        return amounts.having(happened=happened, step=step, up=step > 0, down=step < 0)
 
     return at.index("amounts", build)
 
@@ -55,19 +51,19 @@ def _changes(at: At) -> Timeline:
 @feature("size", "count", "times the amount was raised", needs=NEEDS)
 def amount_raises_count(at: At) -> Floats:
     """A buyer who adds is a buyer."""
-    return _changes(at).total("up", at.deal, at.time)
+    return at.seen(_changes(at)).total("up")
 
 
 @feature("size", "count", "times the amount was cut", needs=NEEDS)
 def amount_cuts_count(at: At) -> Floats:
     """Cuts come with negotiation."""
-    return _changes(at).total("down", at.deal, at.time)
+    return at.seen(_changes(at)).total("down")
 
 
 @feature("size", "log ratio", "amount known against the first amount", needs=NEEDS)
 def amount_change(at: At) -> Floats:
     """Sum of all steps of its logarithm."""
-    return _changes(at).total("step", at.deal, at.time)
+    return at.seen(_changes(at)).total("step")
 
 
 @feature("size", "log ratio", "last change of the amount", needs=NEEDS)
@@ -116,11 +112,85 @@ def amount_standing(at: At) -> Floats:
         return Timeline.of(group, amounts.time, groups=1, log=log, square=log**2)
 
     everything = at.index("all_amounts", build)
-    group = np.zeros(at.size, np.int64)
-    count = np.maximum(at.per_group(group, everything.count), 1.0)
-    mean = at.per_group(group, lambda g, t: everything.total("log", g, t)) / count
-    square = at.per_group(group, lambda g, t: everything.total("square", g, t)) / count
-    return (log_known_amount(at) - mean) / np.sqrt(np.maximum(square - mean**2, 0.01))
+    grouped = at.grouped("all", lambda: np.zeros(at.size, np.int64), 1)
+    seen = grouped.asked.seen(everything)
+    usual = mean(seen.total("log"), seen.count())
+    spread = np.sqrt(np.maximum(mean(seen.total("square"), seen.count()) - usual**2, 0.01))
+    return (log_known_amount(at) - grouped.spread(usual)) / grouped.spread(spread)
+
+
+AMOUNT_STEP = 0.125
+AMOUNT_CLASSES = 280
+"""Amounts from 1 to 1e15 in classes of 13 %: the rank among open deals is exact to a class."""
+
+
+def _amount_class(amount: Floats) -> Ints:
+    """(n,) class of an amount; -1 where there is none."""
+    log = np.log(np.where(amount > 0, amount, np.nan))
+    return as_codes(np.clip(np.floor(log / AMOUNT_STEP), 0, AMOUNT_CLASSES - 1))
+
+
+@feature(
+    "size",
+    "share 0-1",
+    "rank of the amount among the deals open then (1 = the largest)",
+    needs=NEEDS,
+    why="The largest deals get the attention, and the scrutiny.",
+)
+def amount_rank_open(at: At) -> Floats:
+    """Share of the open deals with an amount that are smaller, those of its class counting half."""
+
+    def build() -> Spans:
+        _, begin, end, amount = at.history.while_open(at.history.changes["amount"])
+        return Spans.of(_amount_class(amount), begin, end, groups=AMOUNT_CLASSES)
+
+    spans = at.index("open_amounts", build)
+    instants, when = at.instants
+    classes = np.tile(np.arange(AMOUNT_CLASSES), len(instants))
+    counts = spans.count(classes, np.repeat(instants, AMOUNT_CLASSES))
+    counts = counts.reshape(len(instants), AMOUNT_CLASSES)
+    total = counts.sum(axis=1, keepdims=True)
+    rank = (np.cumsum(counts, axis=1) - counts / 2) / np.maximum(total, 1)
+    own = _amount_class(at.amount)
+    return np.where(own >= 0, rank[when, own], np.nan)
+
+
+def size_band(amount: Floats) -> Ints:
+    """(n,) band of an amount, three a factor of ten; SIZE_BANDS - 1 where there is none."""
+    log = np.floor(3 * np.log10(np.where(amount > 0, amount, np.nan)))
+    return np.where(np.isnan(log), SIZE_BANDS - 1, np.clip(log, 0, SIZE_BANDS - 2)).astype(
+        np.int64
+    )
+
+
+def by_size(at: At) -> GroupAt:
+    """Statistics of deals of about this amount: a closing counts with the amount known then."""
+    return statistics(
+        at,
+        "size",
+        lambda: size_band(at.amount),
+        lambda: size_band(closing_amount(at.history)),
+        SIZE_BANDS,
+    )
+
+
+@feature(
+    "size", "rate", "win rate of deals of about this amount less the firm's", needs=NEEDS, why=WHY
+)
+def size_win_rate_lift(at: At) -> Floats:
+    """Bands of a third of a factor of ten (1,000 to 2,150 ...), deals without amount a band of their own."""
+    return by_size(at).win_rate() - base_rate(at)
+
+
+@feature(
+    "size",
+    "log ratio",
+    "amount against what the account usually buys",
+    needs=(*NEEDS, "deals.account_id"),
+)
+def amount_against_account(at: At) -> Floats:
+    """Above 0: larger than the deals won with this account; NaN before the first."""
+    return _against(at, with_account(at))
 
 
 @feature(
@@ -132,5 +202,5 @@ def amount_standing(at: At) -> Floats:
 )
 def amount_against_revenue(at: At) -> Floats:
     """NaN where the account's revenue is missing."""
-    revenue = at.history.attribute("accounts", "annual_revenue").to_numpy(float)[at.deal]
+    revenue = at.history.numbers("accounts", "annual_revenue")[at.deal]
     return log_known_amount(at) - np.log(np.where(revenue > 0, revenue, np.nan))

@@ -30,10 +30,8 @@ class Snapshots:
 
 def is_open(history: History, deal: Ints, time: Ints) -> Bools:
     """(n,) whether the deal was known, and by what was known open, at each instant."""
-    outcome = history.stages.last("outcome", deal, time)
-    return (history.known_from[deal] < time) & ~(outcome != OPEN) | (
-        (history.known_from[deal] < time) & np.isnan(outcome)
-    )
+    closed = history.stages.last("outcome", deal, time) > OPEN
+    return (history.known_from[deal] < time) & ~closed
 
 
 def open_deals(history: History, as_of: int) -> Snapshots:

@@ -6,8 +6,8 @@ import numpy as np
 
 from features.at import At
 from features.catalogue import Compute, Feature, register
-from features.groups import GroupAt, base_rate, by_deal_attribute, firm_record
-from features.history import encode
+from features.custom import category
+from features.groups import GroupAt, base_rate, by_deal_attribute, everyone
 from features.windows import Floats, Ints
 
 DIMENSIONS = {
@@ -23,14 +23,15 @@ def deal_codes(at: At, columns: tuple[str, ...]) -> tuple[Ints, int]:
     """(deals,) code of the combination of attributes fixed at creation, and how many there are."""
 
     def build() -> tuple[Ints, int]:
-        parts = [at.history.attribute("deals", column).fillna("") for column in columns]
-        joined = parts[0].astype(str)
-        for part in parts[1:]:
-            joined = joined + "\x1f" + part.astype(str)
-        codes = encode(joined.where(joined.str.strip("\x1f") != ""))
-        return codes.code, max(codes.size, 1)
+        code = np.zeros(at.history.size, np.int64)
+        for column in columns:
+            found = at.history.encoded("deals", column)
+            code = code * (found.size + 1) + found.code + 1
+        # A deal that has none of the attributes (code 0) has no group.
+        names, place = np.unique(np.append(code, 0), return_inverse=True)
+        return place[:-1] - 1, max(len(names) - 1, 1)
 
-    return at.index(f"codes:{columns}", build)
+    return at.index(f"combined:{columns}", build)
 
 
 def record_of(at: At, dimension: str) -> GroupAt:
@@ -39,20 +40,22 @@ def record_of(at: At, dimension: str) -> GroupAt:
     return by_deal_attribute(at, dimension, codes, groups)
 
 
-def _code(column: str) -> Compute:
-    def compute(at: At) -> Floats:
-        values = at.history.attribute("deals", column)
-        return at.vocabulary.codes(f"deals.{column}", values)[at.deal]
+def win_rate_of(at: At, dimension: str) -> Floats:
+    """(n,) win rate of the dimension's group; a segment is shrunk to its source, a source to the firm."""
+    parent = win_rate_of(at, "source") if dimension == "segment" else None
+    return record_of(at, dimension).win_rate(parent)
 
-    return compute
+
+def _code(column: str) -> Compute:
+    return lambda at: category(at, "deals", column)
 
 
 def _win_rate(dimension: str) -> Compute:
-    return lambda at: record_of(at, dimension).win_rate()
+    return lambda at: win_rate_of(at, dimension)
 
 
 def _lift(dimension: str) -> Compute:
-    return lambda at: record_of(at, dimension).win_rate() - base_rate(at)
+    return lambda at: win_rate_of(at, dimension) - base_rate(at)
 
 
 def _trend(dimension: str) -> Compute:
@@ -60,7 +63,7 @@ def _trend(dimension: str) -> Compute:
 
 
 def _closed(dimension: str) -> Compute:
-    return lambda at: np.log1p(record_of(at, dimension).closed())
+    return lambda at: np.log1p(record_of(at, dimension).closed)
 
 
 def _days(dimension: str) -> Compute:
@@ -72,11 +75,11 @@ def _amount(dimension: str) -> Compute:
 
 
 def _days_lift(dimension: str) -> Compute:
-    return lambda at: record_of(at, dimension).won_log_days() - firm_record(at).won_log_days()
+    return lambda at: record_of(at, dimension).won_log_days() - everyone(at).won_log_days()
 
 
 def _amount_lift(dimension: str) -> Compute:
-    return lambda at: record_of(at, dimension).won_log_amount() - firm_record(at).won_log_amount()
+    return lambda at: record_of(at, dimension).won_log_amount() - everyone(at).won_log_amount()
 
 
 LEVELS = (
@@ -89,7 +92,12 @@ LIFTS = (
     ("win_rate_lift", "rate", "win rate of its {} less the firm's", _lift),
     ("win_rate_trend", "rate", "win rate of its {} over 365 days less that of ever", _trend),
     ("won_days_lift", "log ratio", "usual days to win of its {} against the firm's", _days_lift),
-    ("won_amount_lift", "log ratio", "usual won amount of its {} against the firm's", _amount_lift),
+    (
+        "won_amount_lift",
+        "log ratio",
+        "usual won amount of its {} against the firm's",
+        _amount_lift,
+    ),
 )
 
 

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from features.at import At, Grouped
 from features.history import LOST, OPEN, WON, History
-from features.windows import DAY, Timeline
+from features.windows import DAY, Floats, Timeline
+
+STAY_DAYS = np.concatenate([np.arange(3, 30, 3), np.arange(30, 180, 10), np.arange(180, 721, 30)])
+"""Limits of the classes of stays, days; every limit but the last few has one 30 days later."""
+AHEAD = 30
+
+
+def by_stage(at: At) -> Grouped:
+    """Questions about the stage of each snapshot."""
+    return at.grouped("stage", lambda: at.stage, len(at.history.stage_names))
 
 
 def stage_stays(history: History) -> Timeline:
     """Ended stays by stage, at the time their end became known.
 
-    Values: kept and lost (flags: the stay ended in another stage or a win, or in a loss) and
-    kept_log_days, lost_log_days (log of 1 + days of the stay, 0 where the flag is).
+    Values: kept and lost (flags: the stay ended in another stage or a win, or in a loss), days, and
+    kept_log_days, lost_log_days (log of 1 + days of the stay, 0 where the flag is not set).
     """
     stages = history.stages
     ended = np.zeros(len(stages.time), bool)
@@ -21,20 +31,61 @@ def stage_stays(history: History) -> Timeline:
     begin = np.flatnonzero(ended)
     end = begin + 1
     days = np.maximum((stages.values["happened"][end] - stages.values["happened"][begin]) / DAY, 0)
-    lost = (stages.values["outcome"][end] == LOST).astype(float)
+    lost = stages.values["outcome"][end] == LOST
     return Timeline.of(
         stages.values["stage"][begin].astype(np.int64),
         stages.time[end],
-        groups=len(history.stage_names),
-        kept=1 - lost,
+        groups=len(history.stage_names) + 1,
+        days=days,
+        kept=~lost,
         lost=lost,
-        kept_log_days=np.log1p(days) * (1 - lost),
+        kept_log_days=np.log1p(days) * ~lost,
         lost_log_days=np.log1p(days) * lost,
     )
 
 
+def exit_rates(at: At) -> Floats:
+    """(n,) share of the stays as long as the present one that went on within the next 30 days.
+
+    Over ended stays known before the instant, by stage; stays are told apart by class of length.
+    """
+    classes = len(STAY_DAYS) + 1
+    stays = at.index("stays", lambda: stage_stays(at.history))
+    grouped = by_stage(at)
+    by_class = at.index("stays:class", lambda: _by_class(stays, classes))
+    cells = (grouped.asked.group[:, None] * classes + np.arange(classes)).ravel()
+    seen = by_class.seen(cells, np.repeat(grouped.asked.time, classes))
+    ended = _at_least(seen.count().reshape(-1, classes))
+    kept = _at_least(seen.total("kept").reshape(-1, classes))
+    row = np.arange(len(ended)) if grouped.where is None else grouped.where
+    row = np.broadcast_to(row, at.size)
+    here = np.searchsorted(STAY_DAYS, at.days_in_stage, side="right")
+    then = np.searchsorted(STAY_DAYS, at.days_in_stage + AHEAD, side="right")
+    then = np.maximum(then, here + 1)
+    moved, stayed = kept[row, here] - kept[row, then], ended[row, here]
+    usual = ended[row, 0]
+    share = np.where(usual > 0, kept[row, 0] / np.maximum(usual, 1), 0.5)
+    return (moved + 5 * share) / (stayed + 5)
+
+
+def _by_class(stays: Timeline, classes: int) -> Timeline:
+    length = np.searchsorted(STAY_DAYS, stays.values["days"], side="right")
+    return Timeline.of(
+        stays.group * classes + length,
+        stays.time,
+        groups=(len(stays.start) - 1) * classes,
+        kept=stays.values["kept"],
+    )
+
+
+def _at_least(counts: Floats) -> Floats:
+    """(rows, classes + 1) counts of this class and all longer ones; the last column is 0."""
+    longer = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
+    return np.column_stack([longer, np.zeros(len(counts))])
+
+
 def stage_visits_closed(history: History) -> Timeline:
-    """Closed deals by each stage they had visited, at the time the closing was known; value won."""
+    """Closed deals by each stage they had visited, at the time the closing was known; flag won."""
     stages, closings = history.stages, history.closings
     first = closings.next_index(stages.group, stages.time)
     visited = (stages.values["outcome"] == OPEN) & (first >= 0)
@@ -43,6 +94,6 @@ def stage_visits_closed(history: History) -> Timeline:
     return Timeline.of(
         stage,
         closings.time[closing],
-        groups=len(history.stage_names),
-        won=(closings.values["outcome"][closing] == WON).astype(float),
+        groups=len(history.stage_names) + 1,
+        won=closings.values["outcome"][closing] == WON,
     )

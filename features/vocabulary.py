@@ -5,14 +5,15 @@ A value first met after the cut is unseen: it is NaN, which models treat as they
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from features.history import OPEN, PROPERTIES, History
+from features.history import OPEN, PROPERTIES, History, as_dates
 from features.windows import Floats
 
 MOST_CATEGORIES = 40
@@ -34,25 +35,23 @@ class Vocabulary:
     stage_position : position in the funnel, 0 for the first stage; a renamed stage shares its place
     categories : names in code order for each `table.column`
     numeric : custom columns and properties whose values are quantities
+    dates : custom columns and properties whose values are dates
     """
 
     stage_position: Mapping[str, float] = field(default_factory=dict)
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     numeric: tuple[str, ...] = ()
+    dates: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Tells vocabularies with other stage positions apart, for indexes that depend on them."""
         return repr(sorted(self.stage_position.items()))
 
-    def codes(self, column: str, values: pd.Series) -> Floats:
-        """(n,) code of each value of `table.column`; NaN where unseen or missing."""
-        known = {name: code for code, name in enumerate(self.categories.get(column, ()))}
-        return values.map(known).astype(float).to_numpy()
-
-    def label_codes(self, column: str, labels: tuple[str, ...]) -> Floats:
-        """(labels,) code of each label; NaN where unseen."""
-        return self.codes(column, pd.Series(labels, dtype="str"))
+    def codes(self, column: str, names: Sequence[str]) -> Floats:
+        """(names + 1,) code of each name of `table.column`, NaN where unseen; the last is NaN."""
+        known = {name: float(code) for code, name in enumerate(self.categories.get(column, ()))}
+        return np.array([*(known.get(name, np.nan) for name in names), np.nan])
 
     def positions(self, names: tuple[str, ...]) -> Floats:
         """(names,) position of each stage; NaN where unseen."""
@@ -66,28 +65,46 @@ class Vocabulary:
     def from_json(cls, found: Mapping[str, Any]) -> Vocabulary:
         """Read back what `to_json` wrote."""
         categories = {name: tuple(values) for name, values in found["categories"].items()}
-        return cls(found["stage_position"], categories, tuple(found["numeric"]))
+        return cls(
+            found["stage_position"],
+            categories,
+            tuple(found["numeric"]),
+            tuple(found.get("dates", ())),
+        )
 
 
 def learn_vocabulary(history: History, cut: int) -> Vocabulary:
     """Learn codes and stage positions from the deals and stage changes known before `cut`."""
     known = history.known_from < cut
-    categories, numeric = {}, []
-    for table, column in [*ATTRIBUTES, *custom_attributes(history)]:
-        values = history.attribute(table, column)[known].dropna()
-        if pd.api.types.is_numeric_dtype(values):
-            numeric.append(f"{table}.{column}")
-            continue
-        categories[f"{table}.{column}"] = _common(values)
+    values = {
+        f"{table}.{column}": history.attribute(table, column)[known]
+        for table, column in [*ATTRIBUTES, *custom_attributes(history)]
+    }
     for name in sorted(set(history.changes) - set(PROPERTIES)):
         changes = history.changes[name]
-        seen = changes.values["value"][changes.time < cut]
-        if name not in history.labels:
-            numeric.append(f"history.{name}")
-        else:
-            labels = np.array(history.labels[name], dtype=object)
-            categories[f"history.{name}"] = _common(pd.Series(labels[seen[seen >= 0].astype(int)]))
-    return Vocabulary(_stage_positions(history, cut), categories, tuple(numeric))
+        seen = changes.values["label"][changes.time < cut].astype(int)
+        labels = np.array([*history.labels[name], None], dtype=object)
+        values[f"history.{name}"] = pd.Series(labels[seen])
+    kinds = {name: _kind(name, found.dropna()) for name, found in values.items()}
+    return Vocabulary(
+        _stage_positions(history, cut),
+        {
+            name: _common(found.dropna())
+            for name, found in values.items()
+            if kinds[name] == "category"
+        },
+        tuple(name for name, kind in kinds.items() if kind == "number"),
+        tuple(name for name, kind in kinds.items() if kind == "date"),
+    )
+
+
+def _kind(name: str, values: pd.Series) -> Literal["number", "date", "category"]:
+    """What the values are: numbers if all read as numbers, dates if all read as dates, else names."""
+    if tuple(name.split(".", 1)) in ATTRIBUTES or not len(values):
+        return "category"
+    if pd.to_numeric(values, errors="coerce").notna().all():
+        return "number"
+    return "category" if np.isnan(as_dates(values)).any() else "date"
 
 
 def _common(values: pd.Series) -> tuple[str, ...]:

@@ -12,30 +12,34 @@ Example
 >>> import numpy as np
 >>> calls = Timeline.of(np.array([0, 0, 1]), np.array([1, 5, 3]), groups=2)
 >>> calls.count(np.array([0, 0, 1]), np.array([5, 6, 3])).tolist()
-[1, 2, 0]
+[1.0, 2.0, 0.0]
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Column = npt.NDArray[Any]
 
 SECOND = 1_000_000
 HOUR = 3_600 * SECOND
 DAY = 86_400 * SECOND
 NEVER = np.int64(2**62)
 """Later than every instant: the time of what has not happened."""
-FIXED_POINT = 2.0**20
-"""Sums are kept as whole multiples of 2**-20 so that they are exact: a sum then does not depend, not
-even in its last bit, on the facts of other groups or of later instants."""
-LARGEST_TERM = 1e10
+FIXED_POINT = 2.0**32
+"""Sums are kept as whole multiples of 2**-32 so that they are exact: a sum then does not depend, not
+even in its last bit, on the facts of other groups or of later instants. A group's sum may reach 2**31:
+what is summed here are flags, days and logarithms."""
+LARGEST_TERM = 1e6
 
 
 def first_at_or_after(start: Ints, times: Ints, group: Ints, at: Ints) -> Ints:
@@ -52,13 +56,14 @@ def first_at_or_after(start: Ints, times: Ints, group: Ints, at: Ints) -> Ints:
     (n,) indices; `start[group + 1]` where every fact of the group is earlier.
     """
     low, high = start[group], start[group + 1]
-    if not len(times):
-        return low
-    while (open_ := low < high).any():
-        middle = (low + high) >> 1
-        earlier = open_ & (times[np.minimum(middle, len(times) - 1)] < at)
-        low = np.where(earlier, middle + 1, low)
-        high = np.where(open_ & ~earlier, middle, high)
+    longest = int((high - low).max(initial=0))
+    step = 1 << longest.bit_length() >> 1
+    while step:
+        ahead = low + step
+        earlier = ahead <= high
+        earlier &= times[np.minimum(ahead, high) - 1] < at
+        low += step * earlier
+        step >>= 1
     return low
 
 
@@ -69,10 +74,11 @@ class Timeline:
     start: Ints
     time: Ints
     group: Ints
-    values: Mapping[str, Floats] = field(default_factory=dict)
+    values: Mapping[str, Column] = field(default_factory=dict)
+    _kept: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, group: Ints, time: Ints, *, groups: int, **values: Floats) -> Timeline:
+    def of(cls, group: Ints, time: Ints, *, groups: int, **values: Column) -> Timeline:
         """Sort facts (any order; ties keep the order given) into a timeline.
 
         Facts with a negative group are left out: they belong to no group.
@@ -84,7 +90,7 @@ class Timeline:
         order = np.lexsort((time, group))
         group = group[order].astype(np.int64)
         start = np.searchsorted(group, np.arange(groups + 1)).astype(np.int64)
-        columns = {name: np.asarray(column, float)[order] for name, column in values.items()}
+        columns = {name: np.asarray(column)[order] for name, column in values.items()}
         return cls(start, time[order].astype(np.int64), group, columns)
 
     def where(self, mask: Bools) -> Timeline:
@@ -93,49 +99,50 @@ class Timeline:
         columns = {name: column[mask] for name, column in self.values.items()}
         return Timeline(start, self.time[mask], self.group[mask], columns)
 
-    def before(self, group: Ints, at: Ints) -> Ints:
-        """(n,) index one past the last fact strictly before `at`."""
-        return first_at_or_after(self.start, self.time, group, at)
+    def having(self, **values: Column) -> Timeline:
+        """Give the same facts with these values instead (in sorted order)."""
+        return Timeline(self.start, self.time, self.group, values)
+
+    def kept(self, key: object, build: Callable[[], Any]) -> Any:
+        """Compute once for this timeline what every question about it uses."""
+        if key not in self._kept:
+            self._kept[key] = build()
+        return self._kept[key]
+
+    def seen(self, group: Ints, at: Ints) -> Seen:
+        """Find the facts strictly before `at`: one binary search for all that is asked of them."""
+        past = first_at_or_after(self.start, self.time, group, at)
+        return Seen(self, self.start[group], past)
 
     def count(self, group: Ints, at: Ints) -> Floats:
         """(n,) number of facts strictly before `at`."""
-        return (self.before(group, at) - self.start[group]).astype(float)
+        return self.seen(group, at).count()
 
     def total(self, column: str, group: Ints, at: Ints) -> Floats:
         """(n,) sum of `column` over the facts strictly before `at`."""
-        terms = np.clip(np.nan_to_num(self.values[column]), -LARGEST_TERM, LARGEST_TERM)
-        running = np.concatenate([[0], np.cumsum(np.rint(terms * FIXED_POINT).astype(np.int64))])
-        return (running[self.before(group, at)] - running[self.start[group]]) / FIXED_POINT
+        return self.seen(group, at).total(column)
 
     def last(self, column: str, group: Ints, at: Ints) -> Floats:
         """(n,) `column` of the last fact strictly before `at`; NaN where there is none."""
-        position = self.before(group, at)
-        return self._at(self.values[column], position - 1, position > self.start[group])
+        return self.seen(group, at).last(column)
 
     def last_time(self, group: Ints, at: Ints) -> Ints:
         """(n,) time of the last fact strictly before `at`; -NEVER where there is none."""
-        position = self.before(group, at)
-        if not len(self.time):
-            return np.full(len(at), -NEVER)
-        return np.where(
-            position > self.start[group], self.time[np.maximum(position - 1, 0)], -NEVER
-        )
+        return self.seen(group, at).last_time()
 
     def next_index(self, group: Ints, at: Ints) -> Ints:
         """(n,) index of the first fact at or after `at`; -1 where there is none."""
-        position = self.before(group, at)
+        position = first_at_or_after(self.start, self.time, group, at)
         return np.where(position < self.start[group + 1], position, -1)
+
+    def next_time(self, group: Ints, at: Ints) -> Ints:
+        """(n,) time of the first fact at or after `at`; NEVER where there is none."""
+        index = self.next_index(group, at)
+        return np.append(self.time, NEVER)[index]
 
     def largest(self, column: str, group: Ints, at: Ints) -> Floats:
         """(n,) largest `column` over the facts strictly before `at`; NaN where there is none."""
-        column_values = self.values[column]
-        order = np.lexsort((column_values, self.group))
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(len(order))
-        # Ranks grow with the group, so the running maximum never carries over from another group.
-        running = column_values[order][np.maximum.accumulate(rank)] if len(rank) else column_values
-        position = self.before(group, at)
-        return self._at(running, position - 1, position > self.start[group])
+        return self.seen(group, at).largest(column)
 
     def previous(self, column: str) -> Floats:
         """(facts,) `column` of the fact before in the same group; NaN for the first."""
@@ -143,53 +150,202 @@ class Timeline:
         shifted[self.start[:-1][self.start[:-1] < len(self.time)]] = np.nan
         return shifted
 
+    def following_time(self) -> Ints:
+        """(facts,) time of the next fact of the same group; NEVER for the last."""
+        following = np.append(self.time[1:], NEVER)[: len(self.time)]
+        following[self.start[1:][self.start[1:] > self.start[:-1]] - 1] = NEVER
+        return following
+
+    def running(self, column: str) -> Column:
+        """(facts + 1,) sum of a column over all facts before each: counts of a flag, else fixed point.
+
+        Sums may wrap around over all groups; the difference inside a group does not.
+        """
+        return np.asarray(self.kept(("running", column), lambda: _running(self.values[column])))
+
+    def peak(self, column: str, flag: str | None) -> Column:
+        """(facts,) index of the fact with the largest `column` so far in its group; -1 where none.
+
+        Only facts of the flag count, where one is named.
+        """
+        return np.asarray(self.kept(("peak", column, flag), lambda: self._peak(column, flag)))
+
+    def _peak(self, column: str, flag: str | None) -> Column:
+        values = self.values[column].astype(float)
+        counts = ~np.isnan(values)
+        if flag is not None:
+            counts &= self.values[flag]
+        values = np.where(counts, values, -np.inf)
+        highest = pd.Series(values).groupby(self.group).cummax().to_numpy()
+        index = np.arange(len(values), dtype=np.int32)
+        reached = np.maximum.accumulate(np.where(counts & (values >= highest), index, -1))
+        return np.where(reached >= self.start[self.group], reached, -1).astype(np.int32)
+
+
+def _running(column: Column) -> Column:
+    if column.dtype == np.bool_:
+        return np.concatenate([[0], np.cumsum(column, dtype=np.int32)]).astype(np.int32)
+    terms = np.clip(np.nan_to_num(column), -LARGEST_TERM, LARGEST_TERM) * FIXED_POINT
+    return np.concatenate([[0], np.cumsum(np.rint(terms).astype(np.int64))])
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What each question found: facts `first[i]` to `past[i]` (left out) of the timeline."""
+
+    events: Timeline
+    first: Ints
+    past: Ints
+
+    def any(self) -> Bools:
+        """(n,) whether there is a fact."""
+        return self.past > self.first
+
+    def count(self) -> Floats:
+        """(n,) number of facts."""
+        return (self.past - self.first).astype(float)
+
+    def total(self, column: str) -> Floats:
+        """(n,) sum of a column; for a flag the number of facts that have it."""
+        running = self.events.running(column)
+        found: Floats = (running[self.past] - running[self.first]).astype(float)
+        return found if running.dtype == np.int32 else found / FIXED_POINT
+
+    def last(self, column: str) -> Floats:
+        """(n,) column of the last fact; NaN where there is none."""
+        return self._pick(self.events.values[column], self.past - 1, self.any())
+
+    def last_time(self) -> Ints:
+        """(n,) time of the last fact; -NEVER where there is none."""
+        times = np.append(self.events.time, -NEVER)
+        return times[np.where(self.any(), self.past - 1, len(self.events.time))]
+
+    def largest(self, column: str, flag: str | None = None) -> Floats:
+        """(n,) largest value of a column, over the facts of a flag; NaN where there is none."""
+        if not len(self.events.time):
+            return np.full(len(self.past), np.nan)
+        index = self.events.peak(column, flag)[np.maximum(self.past - 1, 0)]
+        return self._pick(self.events.values[column], index, self.any() & (index >= 0))
+
     @staticmethod
-    def _at(values: Floats, index: Ints, valid: Bools) -> Floats:
+    def _pick(values: Column, index: Column, valid: Bools) -> Floats:
         if not len(values):
             return np.full(len(index), np.nan)
         return np.where(valid, values[np.maximum(index, 0)], np.nan)
 
 
 @dataclass(frozen=True)
-class Spans:
-    """Intervals of groups: a span counts at t when begin < t <= end.
+class Tally:
+    """Sums over the facts of `more` less those of `less`."""
 
-    A sliding window is a set of spans: a fact that happened at h and is known from k on counts in
-    `[t - w, t)` exactly while `max(k, h) < t <= h + w`. So both clocks and every window need only
-    two searches: spans begun before t less spans ended before t.
-    """
+    more: tuple[Seen, ...]
+    less: tuple[Seen, ...]
+
+    def count(self) -> Floats:
+        """(n,) number of facts."""
+        return self._sum(Seen.count)
+
+    def total(self, column: str) -> Floats:
+        """(n,) sum of a column."""
+        return self._sum(lambda seen: seen.total(column))
+
+    def _sum(self, ask: Callable[[Seen], Floats]) -> Floats:
+        found = ask(self.more[0])
+        for seen in self.more[1:]:
+            found = found + ask(seen)
+        for seen in self.less:
+            found = found - ask(seen)
+        return found
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Intervals of groups: a span counts at t when begin < t <= end."""
 
     begun: Timeline
     ended: Timeline
 
     @classmethod
-    def of(cls, group: Ints, begin: Ints, end: Ints, *, groups: int, **weights: Floats) -> Spans:
+    def of(cls, group: Ints, begin: Ints, end: Ints, *, groups: int, **weights: Column) -> Spans:
         """Build from spans in any order; a span that ends before it begins never counts."""
         return cls(
             Timeline.of(group, begin, groups=groups, **weights),
             Timeline.of(group, np.maximum(begin, end), groups=groups, **weights),
         )
 
+    def asked(self, asked: Asked) -> Tally:
+        """Count the spans begun before the instants less those ended before them."""
+        return Tally((asked.seen(self.begun),), (asked.seen(self.ended),))
+
     def count(self, group: Ints, at: Ints) -> Floats:
         """(n,) number of spans that count at `at`."""
-        return self.begun.count(group, at) - self.ended.count(group, at)
+        return self.asked(Asked(group, at)).count()
 
     def total(self, column: str, group: Ints, at: Ints) -> Floats:
         """(n,) sum of a weight over the spans that count at `at`."""
-        return self.begun.total(column, group, at) - self.ended.total(column, group, at)
+        return self.asked(Asked(group, at)).total(column)
 
 
-def window(events: Timeline, days: float, *weights: str) -> Spans:
-    """Spans of the facts of `[t - days, t)` that are known before t.
+@dataclass(frozen=True)
+class Window:
+    """The facts that happened in `[t - width, t)` and are known before t.
 
-    `events` is sorted by the time known and carries `happened` (microseconds) as a value; `weights`
-    names the values that will be summed.
+    A fact that happened at h and is known from k on counts while k < t <= h + width. Where k = h, as
+    mostly, these are the facts known before t less those known before t - width: two searches in the
+    one timeline, whatever the width. Only what was recorded late (k > h) needs a correction: it must
+    not count in `max(k, h + width) < t <= k + width`.
     """
-    happened = events.values["happened"].astype(np.int64)
-    end = np.maximum(events.time, happened + np.int64(days * DAY))
-    order = np.lexsort((end, events.group))
-    columns = {name: events.values[name][order] for name in weights}
-    return Spans(events, Timeline(events.start, end[order], events.group, columns))
+
+    events: Timeline
+    late: Timeline
+    stale: Timeline
+    width: int
+
+    @classmethod
+    def of(cls, events: Timeline, days: float) -> Window:
+        """Window over facts sorted by the time known that carry `happened` (microseconds)."""
+        width = int(days * DAY)
+        late = events.kept(
+            "late", lambda: events.where(events.time > events.values["happened"].astype(np.int64))
+        )
+        end = np.maximum(late.time, late.values["happened"].astype(np.int64) + width)
+        stale = Timeline.of(late.group, end, groups=len(late.start) - 1, **late.values)
+        return cls(events, late, stale, width)
+
+    def asked(self, asked: Asked) -> Tally:
+        """Count the facts inside the window of each question."""
+        now, before = asked.seen(self.events), asked.seen(self.events, self.width)
+        if not len(self.late.time):
+            return Tally((now,), (before,))
+        return Tally((now, asked.seen(self.late, self.width)), (before, asked.seen(self.stale)))
+
+    def count(self, group: Ints, at: Ints) -> Floats:
+        """(n,) number of facts in `[at - width, at)`."""
+        return self.asked(Asked(group, at)).count()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Questions about `group[i]` at the instant `time[i]`; each search is made once and kept."""
+
+    group: Ints
+    time: Ints
+    _found: dict[tuple[int, int], tuple[Ints, Ints, Ints]] = field(
+        default_factory=dict, repr=False
+    )
+
+    def seen(self, events: Timeline, back: int = 0) -> Seen:
+        """Give the facts known strictly before each instant, or `back` microseconds earlier.
+
+        Timelines of the same facts with other values share their search.
+        """
+        key = (id(events.time), back)
+        if key not in self._found:
+            found = events.seen(self.group, self.time - back)
+            # The times are kept with what was found, so that their id is not used again meanwhile.
+            self._found[key] = (events.time, found.first, found.past)
+        _, first, past = self._found[key]
+        return Seen(events, first, past)
 
 
 def days_between(earlier: Ints | Floats, later: Ints | Floats) -> Floats:
