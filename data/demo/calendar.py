@@ -67,7 +67,7 @@ class Calendar:
             work=np.where(weekday < 5, 1.0, 0.04),
             win=rush + hangover + season + world.trend * (year - year[drift_day] / 2),
             clean=np.clip(60 / world.cycle_days, 0.7, 3)
-            * (0.003 + 0.05 * np.exp(-to_quarter / 5) + 0.04 * np.exp(-since_quarter / 5)),
+            * (0.002 + 0.025 * np.exp(-to_quarter / 5) + 0.02 * np.exp(-since_quarter / 5)),
             arrivals=np.exp(np.log1p(world.growth) * year)
             * np.exp(np.asarray(world.arrival_season)[month])
             * WEEKDAY_ARRIVALS[weekday],

@@ -159,9 +159,11 @@ def _late_stages(
     late = (rng.random(len(stage)) < LATE_STAGES) & group.shift().notna().to_numpy()
     recorded = _later(stage["recorded_at"], late, LATE_STAGE_DAYS, end, rng)
     recorded = recorded.where(upcoming.isna() | (recorded < upcoming), stage["recorded_at"])
-    whole = history["recorded_at"].copy()
-    whole[stage.index] = recorded
-    return history.assign(recorded_at=whole)
+    # What was changed together is entered together, such as the amount of a win.
+    together = ["deal_id", "changed_at"]
+    entered = stage[together].assign(entered=recorded).drop_duplicates(together)
+    late_rows = history[together].merge(entered, on=together, how="left")["entered"]
+    return history.assign(recorded_at=history["recorded_at"].where(late_rows.isna(), late_rows))
 
 
 def _stage_rows(history: pd.DataFrame) -> pd.DataFrame:

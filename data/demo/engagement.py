@@ -9,7 +9,7 @@ from data.demo.today import Today
 STAGE_TOUCHES = np.array([0.8, 0.9, 1.1, 1.3, 1.4, 1.2])
 CHASE_MEMORY = 0.8
 MEETING_LEAD_DAYS = 6.0
-DEAD_EFFORT = 0.12
+DEAD_EFFORT = 0.05
 UNASKED, ANSWERS = 0.12, 0.11
 """Inbound a day: for each touch of the firm's usual rate, and for each recent touch."""
 MEETINGS = 0.15

@@ -12,6 +12,7 @@ from data.demo.log import Log
 from data.demo.simulate import live
 from data.demo.state import ASLEEP
 from data.sources import read_source
+from data.validation import validate
 
 END = pd.Timestamp("2026-01-01", tz="UTC")
 NO_DIRT: frozenset[str] = frozenset()
@@ -183,8 +184,7 @@ def test_targets_cover_every_quarter_and_the_next_one(clean: Simulated) -> None:
 
 
 def test_the_folder_is_accepted_without_a_rejected_row(filthy: Simulated, tmp_path: Path) -> None:
-    validation = pytest.importorskip("data.validation", reason="validation is not there yet")
     write(filthy, tmp_path)
-    validated = validation.validate(read_source(tmp_path), END)
+    validated = validate(read_source(tmp_path), END)
     assert validated.rejected.empty, validated.rejected.head().to_string()
     assert len(validated.tables["activities"]) == len(filthy.tables["activities"])
