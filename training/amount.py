@@ -36,6 +36,7 @@ PARAMS: Mapping[str, Any] = {
     "deterministic": True,
     "force_col_wise": True,
     "seed": 0,
+    "num_threads": 1,
 }
 
 

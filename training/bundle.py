@@ -176,6 +176,7 @@ def _basis_from(found: Mapping[str, Any]) -> Basis:
         features=tuple(found["features"]),
         knots={name: tuple(values) for name, values in found["knots"].items()},
         codes={name: tuple(values) for name, values in found["codes"].items()},
+        gaps=tuple(found["gaps"]),
         stages=tuple(found["stages"]),
         by_stage=tuple(found["by_stage"]),
         mean=tuple(found["mean"]),

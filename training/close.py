@@ -13,6 +13,7 @@ consistent with itself.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,8 +125,9 @@ def fit_close(panel: Panel, learner: Learner, longest: float, until: int | None 
         the last one then stands in for those after it
     """
     prepared = learner.prepare(panel.features, panel.thin)
-    won = _fit_side(panel, learner, prepared, WON, until)
-    lost = _fit_side(panel, learner, prepared, LOST, until)
+    with ThreadPoolExecutor(2) as pool:
+        sides = [pool.submit(_fit_side, panel, learner, prepared, k, until) for k in (WON, LOST)]
+        won, lost = (side.result() for side in sides)
     ever = np.stack([expit(learner.answers(prepared, m)) for m in won[-3:]], axis=1)
     tail = tail_of(ever) if until is None and len(panel) else 120.0
     return CloseModel(tuple(won), tuple(lost), tail, longest)
