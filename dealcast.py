@@ -413,7 +413,8 @@ def rank_command(
 def _rank(
     history: History, bundle: Bundle, at: int, owner: str, team: str, top: int, *, json_: bool
 ) -> None:
-    from serving.ranking import UnknownNameError, rank
+    from serving.names import UnknownNameError
+    from serving.ranking import rank
     from training.scoring import score
 
     scored = score(bundle, history, at)

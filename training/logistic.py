@@ -22,8 +22,12 @@ from training.learners import Learner, Model, expit
 
 QUANTILES = (0.02, 0.35, 0.7, 0.98)
 MOST_ROWS = 80_000
-LARGEST_STEP = 3.0
-"""Newton steps are cut to this, in log-odds: the quadratic it trusts is not true further away."""
+LEAST_SCALE = 0.2
+"""Columns lie in [0, 1]; one that is rarely on is not blown up, or a few rows would swing its slope."""
+CONVERGED = 1e-6
+"""Fitting ends when a step gains less than this, in nats a row."""
+HALVINGS = 12
+"""A Newton step that does not lessen the loss is halved: its quadratic is not true so far away."""
 WITH_STAGE = (
     "age_days",
     "days_in_stage",
@@ -129,7 +133,7 @@ def learn_basis(features: pd.DataFrame, categorical: tuple[str, ...]) -> Basis:
     stages = codes.get("stage_code", ())
     basis = Basis(used, knots, codes, gaps, stages if by_stage else (), by_stage)
     matrix, _ = basis.columns(features)
-    scale = np.maximum(matrix.std(axis=0), 1e-3)
+    scale = np.maximum(matrix.std(axis=0), LEAST_SCALE)
     mean = tuple(matrix.mean(axis=0).tolist())
     return replace(basis, mean=mean, scale=tuple(scale.tolist()))
 
@@ -181,7 +185,7 @@ class Logistic(Learner):
     """Ridge logistic regression; `l2` is the penalty on standardised coefficients."""
 
     categorical: tuple[str, ...] = ()
-    l2: float = 30.0
+    l2: float = 600.0
 
     def prepare(self, features: pd.DataFrame, thin: Bools) -> Prepared:
         """Learn the basis on the thinned rows (at most MOST_ROWS), which are also those fitted on."""
@@ -218,7 +222,7 @@ def newton_logistic(
     target: Floats,
     l2: float,
     start: Floats | None = None,
-    steps: int = 8,
+    steps: int = 20,
 ) -> tuple[float, Floats]:
     """Minimise cross-entropy + l2/2 |coefficients|^2; the intercept is not penalised."""
     x = np.concatenate([np.ones((len(matrix), 1), np.float32), matrix], axis=1)
@@ -227,14 +231,29 @@ def newton_logistic(
     beta = base if start is None else start.copy()
     penalty = np.full(len(beta), l2)
     penalty[0] = 1e-6
+    linear, loss = _objective(x, target, beta, penalty)
     for _ in range(steps):
-        p = expit((x @ beta.astype(np.float32)).astype(float))
+        p = expit(linear)
         weight = np.maximum(p * (1 - p), 1e-5).astype(np.float32)
-        gradient = x.T @ (target - p).astype(np.float32) - penalty * beta
+        gradient = (x.T @ (target - p).astype(np.float32)).astype(float) - penalty * beta
         hessian = ((x * weight[:, None]).T @ x).astype(float) + np.diag(penalty)
         step = cho_solve(cho_factor(hessian), gradient)
-        step *= min(1.0, LARGEST_STEP / np.abs(step).max())
-        beta += step
-        if np.abs(step).max() < 2e-3:
+        before = loss
+        for _ in range(HALVINGS):
+            linear, loss = _objective(x, target, beta + step, penalty)
+            if loss <= before:
+                break
+            step = step / 2
+        beta = beta + step
+        if before - loss < CONVERGED * len(target):
             break
     return float(beta[0]), beta[1:]
+
+
+def _objective(
+    x: npt.NDArray[np.float32], target: Floats, beta: Floats, penalty: Floats
+) -> tuple[Floats, float]:
+    """Log-odds of the rows, and the penalised cross-entropy."""
+    linear = (x @ beta.astype(np.float32)).astype(float)
+    loss = np.logaddexp(0.0, linear).sum() - target @ linear + 0.5 * penalty @ beta**2
+    return linear, float(loss)

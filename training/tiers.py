@@ -36,7 +36,7 @@ def learner_of(tier: Tier, categorical: tuple[str, ...]) -> Learner:
     if tier == "table":
         return Table()
     if tier == "logistic":
-        return Logistic(categorical, l2=60.0)
+        return Logistic(categorical, l2=600.0)
     if tier == "blend":
-        return Blend((Boosted(categorical, CAREFUL), Logistic(categorical, l2=60.0)), (0.5, 0.5))
+        return Blend((Boosted(categorical, CAREFUL), Logistic(categorical, l2=600.0)), (0.5, 0.5))
     return Blend((Boosted(categorical), Logistic(categorical)), (0.5, 0.5))
