@@ -139,8 +139,9 @@ class History:
 
     def _has(self, table: str, column: str) -> bool:
         if table == "deal_history" and column not in self.tables.deal_history:
-            timeline = self.stages if column == "stage" else self.changes.get(column)
-            return timeline is not None and len(timeline.time) > 0
+            if column == "stage":
+                return not self.stages.values["told"].all()
+            return column in self.changes and len(self.changes[column].time) > 0
         return self.tables.present(table, column)
 
     @cached_property
@@ -246,12 +247,11 @@ def stage_outcomes(tables: Tables) -> dict[str, int]:
     known = dict(OUTCOMES)
     listed = tables.stages
     known |= dict(zip(listed["stage"], listed["outcome"].str.lower().map(OUTCOMES), strict=True))
-    deals = tables.deals
-    told = deals[deals["is_won"].notna() & ~deals["stage"].isin(list(known))]
-    told = told.drop_duplicates("stage")
-    return known | dict(
-        zip(told["stage"], np.where(told["is_won"].astype(bool), WON, LOST), strict=True)
-    )
+    # A stage of which the export says of every deal that it was won (or lost) ends deals.
+    won = tables.deals.groupby("stage")["is_won"].agg(["min", "max", "count", "size"])
+    told = won[(won["count"] == won["size"]) & (won["min"] == won["max"])]
+    found = {str(stage): WON if all_won else LOST for stage, all_won in told["max"].items()}
+    return found | known
 
 
 def _stage_timeline(
@@ -282,7 +282,7 @@ def _in_order(rows: pd.DataFrame, tables: Tables, outcomes: dict[str, int]) -> p
 
     Changes of one instant (a CRM that keeps dates only) go forward through the stages, closed last.
     """
-    place = dict(zip(tables.stages["stage"], tables.stages["position"], strict=True))
+    place = tables.stages.groupby("stage")["position"].max()
     rows = rows.assign(
         outcome=rows["value"].map(outcomes).fillna(OPEN).astype(int),
         place=rows["value"].map(place).astype(float).fillna(0.0),

@@ -109,7 +109,9 @@ def _kind(name: str, values: pd.Series) -> Literal["number", "date", "category"]
 
 def _common(values: pd.Series) -> tuple[str, ...]:
     """The most frequent names, in the order of the alphabet."""
-    return tuple(sorted(map(str, values.value_counts().index[:MOST_CATEGORIES])))
+    counts = values.astype(str).value_counts()
+    most = sorted(counts.index, key=lambda name: (-counts[name], name))[:MOST_CATEGORIES]
+    return tuple(sorted(most))
 
 
 def custom_attributes(history: History) -> list[tuple[str, str]]:
@@ -139,7 +141,8 @@ def _stage_positions(history: History, cut: int) -> dict[str, float]:
     )
     if not len(frame):
         return {}
-    listed = history.tables.stages.drop_duplicates("stage").set_index("stage")["position"]
+    # Pipelines may share a stage: it stands where the longest of them has it.
+    listed = history.tables.stages.groupby("stage")["position"].max()
     if not len(listed):
         learned = frame.groupby("stage")["order"].mean().sort_values(kind="stable")
         return {str(stage): float(rank) for rank, stage in enumerate(learned.index)}
