@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
@@ -45,7 +45,7 @@ AsOf = Annotated[
 Json = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 
 
-class Failure(Exception):
+class WorkFailedError(Exception):
     """The work failed; the message is all that the user needs."""
 
 
@@ -71,13 +71,20 @@ def main() -> None:
 
 
 def _expected() -> tuple[type[BaseException], ...]:
+    from data.manifest import StoreError
     from data.settings import SettingsFileError
     from data.sources import SourceError
-    from data.store import StoreError
     from training.bundle import BundleError
     from training.train import TrainingError
 
-    return (Failure, SourceError, StoreError, SettingsFileError, BundleError, TrainingError)
+    return (
+        WorkFailedError,
+        SourceError,
+        StoreError,
+        SettingsFileError,
+        BundleError,
+        TrainingError,
+    )
 
 
 def _bad(message: str) -> NoReturn:
@@ -159,7 +166,7 @@ def _bundle(as_of: int) -> Bundle:
 
     bundle = Tracker(state["workspace"]).bundle_for(as_of)
     if bundle is None:
-        raise Failure(f"no model in {state['workspace']} yet; run `dealcast train` first")
+        raise WorkFailedError(f"no model in {state['workspace']} yet; run `dealcast train` first")
     if bundle.cut > as_of:
         cut = pd.Timestamp(bundle.cut, unit="us", tz="UTC")
         err.print(
@@ -252,7 +259,7 @@ def _import(source: Path, *, skip_rejected: bool = False) -> None:
     validated = _validated(source)
     _say_problems(validated)
     if len(validated.rejected) and not skip_rejected:
-        raise Failure(
+        raise WorkFailedError(
             f"{len(validated.rejected):,} rows of {source} were rejected; the store stays as it was. "
             "Mend them, or import the others with --skip-rejected"
         )
@@ -370,7 +377,12 @@ def _say_scores(bundle: Bundle, frame: pd.DataFrame, at: int) -> None:
         return
     names = [f"p_won_{h}" for h in (30, 60, 90, 180)] + ["p_won_quarter", "p_won"]
     rows = [
-        (name, f"{frame[name].mean():.3f}", f"{frame[name].sum():,.1f}", f"{frame[name].max():.3f}")
+        (
+            name,
+            f"{frame[name].mean():.3f}",
+            f"{frame[name].sum():,.1f}",
+            f"{frame[name].max():.3f}",
+        )
         for name in names
     ]
     heads = ("probability", "mean", "expected wins", "highest")
@@ -421,7 +433,7 @@ def _rank(
     try:
         ranked = rank(bundle, scored, history, owner=owner or None, team=team or None, top=top)
     except UnknownNameError as error:
-        raise Failure(str(error)) from error
+        raise WorkFailedError(str(error)) from error
     if json_:
         _print_json(_records(ranked))
         return
@@ -432,7 +444,7 @@ def _rank(
         _say_deal(row)
 
 
-def _say_deal(row: dict[str, Any]) -> None:
+def _say_deal(row: Mapping[Any, Any]) -> None:
     amount = "no amount" if pd.isna(row["amount"]) else f"{row['amount']:,.0f}"
     revenue = row["expected_revenue_90"]
     expected = "" if pd.isna(revenue) else f", expects {revenue:,.0f} within 90 days"

@@ -1,7 +1,8 @@
 """`make results`: the public data sets through the product's own commands; writes docs/results.md.
 
-Each set is imported into a fresh workspace, trained as of a date in its past, scored and forecast as of
-that date, and judged on what came later. Sets that are not on this machine are left out, and said so.
+Each set is imported into a fresh workspace, trained as of a date in its past, scored and forecast
+as of that date, and judged on what came later. Sets that are not on this machine are left out, and
+said so.
 """
 
 from __future__ import annotations
@@ -44,7 +45,9 @@ class Case:
 
 CASES = (
     Case("bpic2012", "2012-02-01", "loan applications of a Dutch bank (BPI Challenge 2012)"),
-    Case("olist", "2018-05-01", "marketing leads of a Brazilian marketplace; no amounts, no losses"),
+    Case(
+        "olist", "2018-05-01", "marketing leads of a Brazilian marketplace; no amounts, no losses"
+    ),
     Case("maven", "2017-10-01", "a fictitious CRM whose outcomes no column predicts"),
 )
 
@@ -60,7 +63,9 @@ def command(workspace: Path, *arguments: str) -> str:
 
 def run(case: Case, workspace: Path, console: Console) -> dict[str, Any]:
     """Commands of one set, then its figures from what came later."""
-    console.print(f"{case.name}: import, train as of {case.as_of}, score, rank, forecast", markup=False)
+    console.print(
+        f"{case.name}: import, train as of {case.as_of}, score, rank, forecast", markup=False
+    )
     command(workspace, "import", str(DATA / case.name))
     command(workspace, "train", "--as-of", case.as_of)
     shown = {
@@ -86,7 +91,9 @@ def judged(workspace: Path, day: str) -> dict[str, Any]:
     later = outcomes(history, scored.snapshots, cut)
     table = bundle.table.incidence(scored.features)
     figures = [
-        _figures(h, later.won(h), scored.incidence.won_by([h])[:, 0], table.won_by([h])[:, 0], scored)
+        _figures(
+            h, later.won(h), scored.incidence.won_by([h])[:, 0], table.won_by([h])[:, 0], scored
+        )
         for h in HORIZONS
         if (later.watched >= h).all()
     ]

@@ -1,8 +1,8 @@
 """The amount at close, given a win: what deals were won for against what was known before.
 
-Where an amount is known the model predicts the logarithm of (amount at close / amount known); where
-none is, the logarithm of the amount at close itself. With few wins both fall back to shrunk means. The
-errors that the model made are kept: they are the spread of the forecast's amounts.
+Where an amount is known the model predicts the logarithm of (amount at close / amount known);
+where none is, the logarithm of the amount at close itself. With few wins both fall back to shrunk
+means. The errors that the model made are kept: they are the spread of the forecast's amounts.
 """
 
 from __future__ import annotations
@@ -152,4 +152,5 @@ def _fit_log(panel: Panel, target: Floats, rows: Bools, prior: float) -> LogMode
 def _thin(errors: Floats) -> Floats:
     """At most KEPT_ERRORS errors, evenly over their sorted range, centred."""
     kept = np.sort(errors)[:: max(1, int(np.ceil(len(errors) / KEPT_ERRORS)))]
-    return kept - kept.mean()
+    centred: Floats = kept - kept.mean()
+    return centred

@@ -1,7 +1,8 @@
 """Deals not yet created: how many will come, and what a new deal earns at each age.
 
 Arrivals are a Poisson regression of monthly counts on level, growth and season, each shrunk; a new
-deal's wins by age come from the history's own cohorts (a life table of competing risks by week of age).
+deal's wins by age come from the history's own cohorts (a life table of competing risks by week of
+age).
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ def fit_arrivals(history: History, cut: int) -> Arrivals:
     days = np.diff(edges) / DAY
     level, growth, season = _poisson(counts, days, edges, cut)
     expected = days * np.exp(_linear(edges, cut, level, growth, season))
-    spread = float(np.mean((counts - expected) ** 2 / np.maximum(expected, 1e-9))) if len(days) else 1
+    spread = (
+        float(np.mean((counts - expected) ** 2 / np.maximum(expected, 1e-9))) if len(days) else 1
+    )
     return Arrivals(cut, level, growth, season, max(spread, 1.0), _win_by_age(history, cut))
 
 
@@ -139,7 +142,9 @@ def _win_by_age(history: History, cut: int) -> Floats:
     end = np.where(known, closings.values["happened"][index] if len(closings.time) else 0, cut)
     age = np.maximum(end - history.created[deals], 0) / DAY
     won = known & (
-        (closings.values["outcome"][index] == WON) if len(closings.time) else np.zeros(len(deals), bool)
+        (closings.values["outcome"][index] == WON)
+        if len(closings.time)
+        else np.zeros(len(deals), bool)
     )
     bins = np.arange(0, COHORT_DAYS + AGE_STEP, AGE_STEP)
     entered = np.histogram(age, bins)[0]

@@ -48,14 +48,14 @@ class BoostedModel(Model):
 
     def logits(self, features: pd.DataFrame) -> Floats:
         """(n,) raw score: log-odds of the cross-entropy objective."""
-        raw = self.booster.predict(
-            features.to_numpy(np.float32), raw_score=True, num_threads=1
-        )
+        raw = self.booster.predict(features.to_numpy(np.float32), raw_score=True, num_threads=1)
         return np.asarray(raw, float)
 
     def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
         """(n, features + 1) TreeSHAP values (Lundberg 2018), additive to the log-odds."""
-        parts = self.booster.predict(features.to_numpy(np.float32), pred_contrib=True, num_threads=1)
+        parts = self.booster.predict(
+            features.to_numpy(np.float32), pred_contrib=True, num_threads=1
+        )
         return pd.DataFrame(parts, features.index, [*features.columns, "base"])
 
     def to_json(self) -> dict[str, Any]:
@@ -107,11 +107,11 @@ class Boosted(Learner):
             "deterministic": True,
             "force_col_wise": True,
             "verbose": -1,
-            # Its threads wait for each other by spinning: on a busy machine two are ten times slower
-            # than one. The chains of won and lost run side by side instead.
+            # Its threads wait for each other by spinning: on a busy machine two are ten times
+            # slower than one. The chains of won and lost run side by side instead.
             "num_threads": 1,
         }
-        data = prepared.data.subset(np.flatnonzero(rows)).construct()
+        data = prepared.data.subset(np.flatnonzero(rows).tolist()).construct()
         data.set_label(np.clip(target[rows], 0.0, 1.0))
         booster = lgb.train(params, data, num_boost_round=int(self.params["rounds"]))
         return BoostedModel(booster.model_to_string(num_iteration=-1))
@@ -120,4 +120,6 @@ class Boosted(Learner):
         """(n,) raw scores of the prepared rows."""
         if not isinstance(model, BoostedModel):
             raise TypeError(f"expected boosted trees, got {type(model).__name__}")
-        return np.asarray(model.booster.predict(prepared.matrix, raw_score=True, num_threads=1), float)
+        return np.asarray(
+            model.booster.predict(prepared.matrix, raw_score=True, num_threads=1), float
+        )

@@ -41,7 +41,8 @@ class Bundle:
     ----------
     features : names of the columns in the order that the models read
     cut : the instant (microseconds) before which everything it learned from was known
-    card : figures and words about it: reason of the tier, validation, counts, data and code version
+    card : figures and words about it: reason of the tier, validation, counts, data and code
+        version
     """
 
     tier: Tier
@@ -100,8 +101,8 @@ def load_bundle(folder: Path) -> Bundle:
     Raises
     ------
     BundleError
-        If a file is missing or broken, was written in another format, or by a catalogue whose features
-        have since changed their meaning.
+        If a file is missing or broken, was written in another format, or by a catalogue whose
+        features have since changed their meaning.
     """
     found: dict[str, Any] = {}
     for name in FILES:

@@ -1,8 +1,8 @@
 """Ridge-Platt calibration: a slope and an offset of the log-odds, shrunk to the identity.
 
-Platt (1999) fits both freely, which on few deals does more harm than good. Here each is a deviation
-from (1, 0) with a normal prior, so that with few deals nothing changes and with many the data decide.
-The same map serves every horizon of a curve, so curves stay monotone.
+Platt (1999) fits both freely, which on few deals does more harm than good. Here each is a
+deviation from (1, 0) with a normal prior, so that with few deals nothing changes and with many the
+data decide. The same map serves every horizon of a curve, so curves stay monotone.
 """
 
 from __future__ import annotations

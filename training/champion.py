@@ -32,8 +32,9 @@ def _gain(bundle: Bundle) -> tuple[float, float]:
 def decide(champion: Bundle | None, challenger: Bundle) -> Decision:
     """Compare both by their gain over the stage x age table, each out of time at its own cut.
 
-    A challenger takes over where there is no champion, or where it has learned from a later (or the same)
-    cut and its gain is not below the champion's by more than the standard error of the difference.
+    A challenger takes over where there is no champion, or where it has learned from a later (or
+    the same) cut and its gain is not below the champion's by more than the standard error of the
+    difference.
     """
     if champion is None:
         return Decision(True, "there was no champion")

@@ -1,10 +1,10 @@
 """The close model: incidence of won and lost learned by bootstrapped targets on the weekly panel.
 
 The label of a snapshot is its outcome where that comes within the next step, else the model's own
-answer for the rest of the horizon at the deal's snapshot one step later (temporal-difference targets;
-Sutton 1988, "Learning to predict by the methods of temporal differences"; applied to competing risks).
-So every open deal teaches, no row waits for its whole horizon to pass, and a row enters only if the
-step ended before the data cut: that rule is the purge and it handles censoring.
+answer for the rest of the horizon at the deal's snapshot one step later (temporal-difference
+targets; Sutton 1988, "Learning to predict by the methods of temporal differences"; applied to
+competing risks). So every open deal teaches, no row waits for its whole horizon to pass, and a row
+enters only if the step ended before the data cut: that rule is the purge and it handles censoring.
 
 `ever` starts from rows watched long enough and is then iterated with the same step until it is
 consistent with itself.
@@ -107,7 +107,8 @@ class CloseModel:
     def _raw(self, side: int, features: pd.DataFrame) -> Floats:
         models = (self.won, self.lost)[side]
         columns = [
-            expit(self.offset[side] + self.slope[side] * model.logits(features)) for model in models
+            expit(self.offset[side] + self.slope[side] * model.logits(features))
+            for model in models
         ]
         return np.stack(columns, axis=1) if len(features) else np.zeros((0, len(models)))
 
@@ -115,14 +116,16 @@ class CloseModel:
 Progress = Callable[[str], None]
 
 
-def fit_close(panel: Panel, learner: Learner, longest: float, until: int | None = None) -> CloseModel:
+def fit_close(
+    panel: Panel, learner: Learner, longest: float, until: int | None = None
+) -> CloseModel:
     """Fit won and lost on a panel.
 
     Parameters
     ----------
     longest : days that stand for `ever`
-    until : fit knots up to this horizon only (a fold that is compared at that horizon needs no more);
-        the last one then stands in for those after it
+    until : fit knots up to this horizon only (a fold that is compared there needs no more); the
+        last one then stands in for those after it
     """
     prepared = learner.prepare(panel.features, panel.thin)
     with ThreadPoolExecutor(2) as pool:

@@ -1,10 +1,10 @@
 """The revenue forecast by simulation: booked + open deals + deals not yet created.
 
-On each path every open deal is won in a period (or not) by its incidence, at its expected amount times
-an error that the amount model has made; deals not yet created win at a Poisson rate and look like a
-recent win. One shock a fiscal quarter is shared by all deals of a path: without it intervals are too
-narrow, for deals do not fail independently. Every roll-up sums the same paths, so parts add up to the
-whole on each of them.
+On each path every open deal is won in a period (or not) by its incidence, at its expected amount
+times an error that the amount model has made; deals not yet created win at a Poisson rate and look
+like a recent win. One shock a fiscal quarter is shared by all deals of a path: without it
+intervals are too narrow, for deals do not fail independently. Every roll-up sums the same paths,
+so parts add up to the whole on each of them.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from features.fiscal import Period, boundaries, period_name
 from features.windows import DAY, Floats, Ints
+
+Sums = npt.NDArray[np.float32]
 
 PATHS = 10_000
 CHUNK_CELLS = 4_000_000
@@ -96,8 +99,8 @@ class Simulation:
     """Sums by path: `parts[dimension]` is (paths, periods, members); members named beside it."""
 
     calendar: Calendar
-    open: dict[str, Floats]
-    new: dict[str, Floats]
+    open: dict[str, Sums]
+    new: dict[str, Sums]
     booked: dict[str, Floats]
     members: dict[str, tuple[str, ...]]
 
@@ -139,7 +142,8 @@ def simulate_forecast(
         if progress:
             progress(part.stop / paths)
     sums = {
-        d: np.bincount(s[2], booked.amounts, minlength=len(members[d])) for d, s in split.items()
+        d: np.bincount(s[2], booked.amounts, minlength=len(members[d])).astype(float)
+        for d, s in split.items()
     }
     return Simulation(calendar, totals["open"], totals["new"], sums, members)
 
@@ -204,7 +208,7 @@ def _new_wins(rng: np.random.Generator, deals: NewDeals, shock: Floats) -> Wins:
     return Wins(path, period, template, amount, paths)
 
 
-def _add(totals: dict[str, Floats], part: slice, wins: Wins, codes: dict[str, Ints]) -> None:
+def _add(totals: dict[str, Sums], part: slice, wins: Wins, codes: dict[str, Ints]) -> None:
     for dimension, total in totals.items():
         _, periods, members = total.shape
         cell = (wins.path * periods + wins.period) * members + codes[dimension][wins.deal]
@@ -230,7 +234,9 @@ def forecast_table(simulation: Simulation) -> pd.DataFrame:
     return frame
 
 
-def _row(simulation: Simulation, dimension: str, member: int, k: int, name: str) -> dict[str, object]:
+def _row(
+    simulation: Simulation, dimension: str, member: int, k: int, name: str
+) -> dict[str, object]:
     booked = float(simulation.booked[dimension][member]) if k == 0 else 0.0
     opened = simulation.open[dimension][:, k, member].astype(float)
     new = simulation.new[dimension][:, k, member].astype(float)
@@ -257,5 +263,3 @@ def _open_row(simulation: Simulation, k: int, name: str) -> dict[str, object]:
         "period": name, "scope": "open", "scope_id": "", "booked": 0.0, "open": mean, "new": 0.0,
         "mean": mean, "p10": p10, "p50": p50, "p90": p90,
     }  # fmt: skip
-
-

@@ -1,8 +1,8 @@
 """Incidence: P(won by t) and P(lost by t) as coherent curves over t, for any t asked.
 
-Curves are held at knots (days ahead) plus `ever`. Between knots they are linear; past the last knot
-they approach `ever` exponentially. `coherent` makes any predictions a competing-risk pair: both
-never fall, and won + lost never exceeds 1.
+Curves are held at knots (days ahead) plus `ever`. Between knots they are linear; past the last
+knot they approach `ever` exponentially. `coherent` makes any predictions a competing-risk pair:
+both never fall, and won + lost never exceeds 1.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ class Incidence:
 def coherent(won: Floats, lost: Floats) -> tuple[Floats, Floats]:
     """Make raw (n, knots) predictions a competing-risk pair.
 
-    Each curve is raised to its running maximum; where an increment would push won + lost over 1, both
-    increments are shrunk by the same factor to the mass that is left.
+    Each curve is raised to its running maximum; where an increment would push won + lost over 1,
+    both increments are shrunk by the same factor to the mass that is left.
     """
     rising = [np.maximum.accumulate(np.clip(c, 0.0, 1.0), axis=1) for c in (won, lost)]
     steps = [np.diff(c, axis=1, prepend=0.0) for c in rising]

@@ -1,7 +1,7 @@
 """Learners: from features and targets in [0, 1] to a probability, one strategy a class.
 
-A target may be a fraction: the share of a still open deal that another model expects to be won. All
-learners answer on the logit scale so that they can be averaged and explained there.
+A target may be a fraction: the share of a still open deal that another model expects to be won.
+All learners answer on the logit scale so that they can be averaged and explained there.
 """
 
 from __future__ import annotations
@@ -62,14 +62,11 @@ class Learner(ABC):
         """
 
     @abstractmethod
-    def fit(
-        self, prepared: Any, target: Floats, rows: Bools, start: Model | None = None
-    ) -> Model:
+    def fit(self, prepared: Any, target: Floats, rows: Bools, start: Model | None = None) -> Model:
         """Learn from the rows marked; target is (n,) in [0, 1] there.
 
         `start` is a model of a neighbouring target, which an iterative learner may begin from.
         """
-
 
     @abstractmethod
     def answers(self, prepared: Any, model: Model) -> Floats:

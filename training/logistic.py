@@ -1,9 +1,9 @@
 """The spline-logistic twin: ridge logistic regression on piecewise-linear bases of the features.
 
-Where LightGBM needs many rows to draw a smooth line, this draws it with a few coefficients; averaged,
-each mends the other's faults. scikit-learn's logistic regression takes hard labels only, and the targets
-here may be fractions, so the Newton iteration (iteratively reweighted least squares; McCullagh and
-Nelder 1989, section 2.5) is written out.
+Where LightGBM needs many rows to draw a smooth line, this draws it with a few coefficients;
+averaged, each mends the other's faults. scikit-learn's logistic regression takes hard labels only,
+and the targets here may be fractions, so the Newton iteration (iteratively reweighted least
+squares; McCullagh and Nelder 1989, section 2.5) is written out.
 """
 
 from __future__ import annotations
@@ -127,7 +127,9 @@ def learn_basis(features: pd.DataFrame, categorical: tuple[str, ...]) -> Basis:
                 cuts = np.unique([values.min(), values.max()])
             if len(cuts) >= 2:
                 knots[name] = tuple(map(float, cuts))
-    used = tuple(name for name in features.columns if name in knots or len(codes.get(name, ())) > 1)
+    used = tuple(
+        name for name in features.columns if name in knots or len(codes.get(name, ())) > 1
+    )
     gaps = tuple(name for name in knots if features[name].isna().mean() > 0.005)
     by_stage = tuple(name for name in WITH_STAGE if name in knots)
     stages = codes.get("stage_code", ())

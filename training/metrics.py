@@ -28,8 +28,8 @@ def auc(labels: Floats, p: Floats, weights: Floats | None = None) -> float:
 def auc_within(group: Ints, labels: Floats, p: Floats) -> float:
     """AUC among the rows of the same group, averaged over groups by their won x not-won pairs.
 
-    With the as-of date as group it tells how well deals open on one day are ranked: what a list is for.
-    A model that only knows that quarter ends are busy gets .5.
+    With the as-of date as group it tells how well deals open on one day are ranked: what a list is
+    for. A model that only knows that quarter ends are busy gets .5.
     """
     total, pairs = 0.0, 0.0
     for inside in pd.Series(labels).groupby(group).indices.values():

@@ -40,7 +40,7 @@ class Outlook:
     ----------
     frame : the table of `forecast_table`
     unit : `revenue` in the firm's currency, or `wins` where the history holds no won amount
-    without_amount : open deals whose amount is not known; they count at the amount usual for such deals
+    without_amount : open deals whose amount is not known; they count at the usual amount
     """
 
     frame: pd.DataFrame
@@ -123,9 +123,7 @@ def _recent_wins(history: History, as_of: int) -> Ints:
     return found[:: max(1, int(np.ceil(len(found) / MOST_TEMPLATES)))]
 
 
-def _new(
-    history: History, as_of: int, calendar: Calendar, wins: Ints, priced: bool
-) -> NewDeals:
+def _new(history: History, as_of: int, calendar: Calendar, wins: Ints, priced: bool) -> NewDeals:
     arrivals = fit_arrivals(history, as_of)
     closings = history.closings
     amounts, wins = _amounts(history, wins, priced)

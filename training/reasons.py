@@ -1,9 +1,10 @@
 """Reasons: what speaks for a deal and against it, in short true sentences with the numbers.
 
-The contributions of the features to the log-odds of winning within the explained knot (84 days) are
-exact for each learner (TreeSHAP for trees; coefficient x deviation for the logistic; cell against mean
-for the table), averaged with the learners' weights, scaled by the calibration's slope and summed by
-theme. They add up to the calibrated log-odds of that knot, before the curve is made coherent.
+The contributions of the features to the log-odds of winning within the explained knot (84 days)
+are exact for each learner (TreeSHAP for trees; coefficient x deviation for the logistic; cell
+against mean for the table), averaged with the learners' weights, scaled by the calibration's slope
+and summed by theme. They add up to the calibrated log-odds of that knot, before the curve is made
+coherent.
 """
 
 from __future__ import annotations

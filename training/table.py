@@ -1,8 +1,8 @@
 """The stage x age table: the baseline of every figure, and what is served where nothing beats it.
 
-The share of targets in each cell of stage x age band, shrunk to its stage by 20 rows' worth of deals,
-the stage to the firm, and the firm to a prior (a quarter of deals won), so that it answers sensibly
-from the first deal on.
+The share of targets in each cell of stage x age band, shrunk to its stage by 20 rows' worth of
+deals, the stage to the firm, and the firm to a prior (a quarter of deals won), so that it answers
+sensibly from the first deal on.
 """
 
 from __future__ import annotations
@@ -96,7 +96,9 @@ class Table(Learner):
         codes = features["stage_code"] if "stage_code" in features else pd.Series([], dtype=float)
         stages = tuple(sorted(float(c) for c in codes.dropna().unique() if c >= 0))
         stage, band = _cell(features, stages, ages)
-        return PreparedTable(stages, ages, stage, band, np.full(len(features), 1 / self.rows_a_deal))
+        return PreparedTable(
+            stages, ages, stage, band, np.full(len(features), 1 / self.rows_a_deal)
+        )
 
     def fit(
         self,

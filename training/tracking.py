@@ -1,7 +1,7 @@
 """The one door to MLflow: runs, and the registry whose alias `champion` names the served bundle.
 
-By default both live in the workspace: an sqlite file for runs and registry, a folder for artifacts.
-The settings of the environment (`MLFLOW_TRACKING_URI`) may name a server instead.
+By default both live in the workspace: an sqlite file for runs and registry, a folder for
+artifacts. The settings of the environment (`MLFLOW_TRACKING_URI`) may name a server instead.
 """
 
 from __future__ import annotations
@@ -64,13 +64,15 @@ class Tracker:
         """Log a run with the bundle and register it as a new version (not yet champion)."""
         client = self.client()
         tags = {"data_version": data_version, "code_version": code_version(), "tier": bundle.tier}
-        run = client.create_run(self._experiment(client), tags=tags, run_name=f"train {bundle.tier}")
+        run = client.create_run(
+            self._experiment(client), tags=tags, run_name=f"train {bundle.tier}"
+        )
         run_id = run.info.run_id
         try:
             for name, value in {**params, **tags, "features": len(bundle.features)}.items():
                 client.log_param(run_id, name, str(value)[:500])
             for name, figure in metrics.items():
-                if figure == figure:  # noqa: PLR0124 - a NaN is no metric
+                if figure == figure:
                     client.log_metric(run_id, name, figure)
             for path in plots.values():
                 client.log_artifact(run_id, str(path), "plots")
@@ -107,7 +109,9 @@ class Tracker:
             return str(found.experiment_id)
         place = (self.workspace / "mlartifacts").resolve().as_uri()
         local = self.uri.startswith("sqlite")
-        return str(client.create_experiment(EXPERIMENT, artifact_location=place if local else None))
+        return str(
+            client.create_experiment(EXPERIMENT, artifact_location=place if local else None)
+        )
 
     def promote(self, version: str) -> None:
         """Make a registered version the champion."""
@@ -136,10 +140,12 @@ class Tracker:
         return self.load(version) if version else None
 
     def bundle_for(self, as_of: int) -> Bundle | None:
-        """Load what may answer as of an instant: a bundle that had learned nothing from later facts.
+        """Load what may answer as of an instant: a bundle that had learned nothing from later
+        facts.
 
-        The champion where its cut allows it; else the newest registered version with a cut at or before
-        `as_of`; else the champion all the same, whose cut then tells that the answer is no fair test.
+        The champion where its cut allows it; else the newest registered version with a cut at or
+        before `as_of`; else the champion all the same, whose cut then tells that the answer is no
+        fair test.
         """
         champion = self.champion()
         if champion is None or champion.cut <= as_of:

@@ -64,7 +64,7 @@ def train(history: History, as_of: int, progress: Progress = lambda _: None) -> 
     names = model_features(history, vocabulary, distrusted, chosen)
     features = informative(compute_features(history, vocabulary, chosen, names))
     rows = make_panel(history, chosen, features, as_of)
-    categorical = categorical_names(history, vocabulary, features.columns)
+    categorical = categorical_names(history, vocabulary, list(features.columns))
     closed = closed_deals(history, as_of)
     tier = tier_for(closed)
     learner = learner_of(tier, categorical)
@@ -85,8 +85,8 @@ def bounded_panel(history: History, as_of: int) -> Snapshots:
     """Weekly panel of at most about MOST_ROWS rows.
 
     Beyond MANY_ROWS each deal is kept every two or four weeks at a phase of its own, for its weeks
-    resemble each other; beyond MOST_ROWS a share of the deals is, chosen by a hash. Neither looks at what
-    became of a deal, so nothing is biased.
+    resemble each other; beyond MOST_ROWS a share of the deals is, chosen by a hash. Neither looks
+    at what became of a deal, so nothing is biased.
     """
     for every in (1, 2, 4):
         found = panel(history, as_of, every=every)
@@ -111,7 +111,7 @@ def model_features(
 
 def informative(features: pd.DataFrame) -> pd.DataFrame:
     """Leave out columns that never vary: they can teach nothing."""
-    varies = [name for name in features if features[name].nunique(dropna=False) > 1]
+    varies = [name for name in features if len(features[name].unique()) > 1]
     return features[varies or ["age_days"]]
 
 
@@ -208,7 +208,9 @@ def _card(
 
 
 def _nothing_known(history: History, as_of: int) -> str:
-    first = pd.Timestamp(int(history.known_from.min()), unit="us", tz="UTC") if history.size else None
+    first = (
+        pd.Timestamp(int(history.known_from.min()), unit="us", tz="UTC") if history.size else None
+    )
     asked = pd.Timestamp(as_of, unit="us", tz="UTC")
     if first is None:
         return "the store holds no deal; run `dealcast import SOURCE` first"

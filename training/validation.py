@@ -1,9 +1,10 @@
 """Out-of-time validation: refit at past origins, judged on what came later.
 
-At each origin everything is fitted on what was known strictly before it, and asked about the snapshots
-of the weeks that follow, whose outcomes are known by the bundle's as-of. A deal open at an origin does
-teach there, as an open deal with the label it had then (its later outcome is unknown to the fit): to
-leave it out would train on closed deals only, which is known to wreck calibration.
+At each origin everything is fitted on what was known strictly before it, and asked about the
+snapshots of the weeks that follow, whose outcomes are known by the bundle's as-of. A deal open at
+an origin does teach there, as an open deal with the label it had then (its later outcome is
+unknown to the fit): to leave it out would train on closed deals only, which is known to wreck
+calibration.
 """
 
 from __future__ import annotations
@@ -58,10 +59,11 @@ class Verdict:
     """What out-of-time validation says of a learner against the stage x age table.
 
     Attributes
-    ----------
-    gain : log-loss of the table less that of the model, a deal, mean over the horizons
-    figures : by horizon in days: log_loss, table_log_loss, observed_expected; auc and table_auc of won
-        against not won among deals open on the same day; auc_won_lost among those that have closed since
+    ---------- gain : log-loss of the table less that of the model, a deal, mean over the horizons
+    figures : by horizon in days: log_loss, table_log_loss, observed_expected; auc and table_auc of
+    won
+        against not won among deals open on the same day; auc_won_lost among those that have closed
+        since
     """
 
     gain: Difference
@@ -164,9 +166,7 @@ def judge(found: OutOfTime) -> Verdict:
         axis=0,
     )
     figures = {h: _figures(found, h, weights) for h in horizons}
-    return Verdict(
-        paired(found.deal, gain), figures, (won[0], lost[0]), (won[1], lost[1])
-    )
+    return Verdict(paired(found.deal, gain), figures, (won[0], lost[0]), (won[1], lost[1]))
 
 
 def _figures(found: OutOfTime, horizon: int, weights: Floats) -> dict[str, float]:
