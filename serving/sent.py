@@ -1,0 +1,164 @@
+"""Deals sent whole: validated like an import, then set among those of the store for one answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from data.contract import CONTRACT
+from data.sources import raw_tables
+from data.tables import OF_A_DEAL, Tables, conform
+from data.validation import Validated, validate
+from features.history import History
+from serving.messages import SentDeal
+from serving.problems import problem
+from serving.view import View, to_micros
+
+NESTED = {"deal_history": "history", "activities": "activities"}
+MOST_ERRORS = 100
+
+
+@dataclass(frozen=True)
+class Sent:
+    """The rows of sent deals as text, and where in the message each of them stood."""
+
+    frames: dict[str, pd.DataFrame]
+    paths: dict[str, list[str]]
+
+    @classmethod
+    def of(cls, deals: Sequence[SentDeal]) -> Sent:
+        """Lay the messages out as the tables of the contract."""
+        rows: dict[str, list[dict[str, Any]]] = {name: [] for name in OF_A_DEAL}
+        paths: dict[str, list[str]] = {name: [] for name in OF_A_DEAL}
+        for place, deal in enumerate(deals):
+            rows["deals"].append(deal.model_dump(exclude={"history", "activities"}))
+            paths["deals"].append(f"deals[{place}]")
+            for table, name in NESTED.items():
+                for number, item in enumerate(getattr(deal, name)):
+                    rows[table].append({"deal_id": deal.deal_id, **item.model_dump()})
+                    paths[table].append(f"deals[{place}].{name}[{number}]")
+        for number, row in enumerate(rows["activities"]):
+            row["activity_id"] = row["activity_id"] or f"sent-{number}"
+        return cls({name: _as_text(rows[name]) for name in rows if rows[name]}, paths)
+
+
+def with_sent(view: View, deals: Sequence[SentDeal], now: pd.Timestamp, *, pinned: bool) -> View:
+    """Make a view in which the sent deals stand among those of the store, in the place of theirs.
+
+    It is as of the view's instant; or as of `now` where something sent became known later, unless
+    the instant is pinned.
+
+    Raises
+    ------
+    ProblemError
+        422 where a value breaks a rule of the import; every fault is in its `errors`.
+    """
+    sent = Sent.of(deals)
+    kept = _without(view.history.tables, sent.frames["deals"]["deal_id"])
+    validated = validate(raw_tables(sent.frames, "the request"), now, kept)
+    if len(validated.rejected):
+        raise _rejected(validated, sent)
+    tables = _joined(view.history.tables, kept, validated.tables, sent)
+    history = History.of(tables, view.history.settings)
+    later = not pinned and _latest(validated.tables) >= view.instant
+    as_of = to_micros(now) if later else view.as_of
+    notices = (*view.notices, *_unread(validated.tables))
+    return View.of(history, view.bundle, view.data_version, as_of, notices)
+
+
+def _as_text(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, dtype=object)
+    return frame.map(_text).astype("str")
+
+
+def _text(value: Any) -> Any:
+    """Write a value as a CSV would hold it; numbers in full."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _without(tables: Tables, deal_ids: pd.Series) -> Tables:
+    """Leave out the deals that are sent anew."""
+    frames = {
+        name: frame[~frame["deal_id"].isin(deal_ids)] if name in OF_A_DEAL else frame
+        for name, frame in tables.items()
+    }
+    return Tables(**{name: frame.reset_index(drop=True) for name, frame in frames.items()})
+
+
+def _joined(store: Tables, kept: Tables, new: Tables, sent: Sent) -> Tables:
+    """Store and sent rows; a deal that was in the store keeps its place among the deals."""
+    frames = dict(store.items())
+    for name in OF_A_DEAL:
+        text = sent.frames.get(name, pd.DataFrame())
+        rows = _like(new[name], kept[name], text)
+        both = pd.concat([kept[name], rows], ignore_index=True)
+        frames[name] = conform(both, CONTRACT[name])
+    order = pd.concat([store.deals["deal_id"], new.deals["deal_id"]]).drop_duplicates()
+    deals = frames["deals"].set_index("deal_id").loc[order].reset_index()
+    return Tables(**{**frames, "deals": deals})
+
+
+def _like(rows: pd.DataFrame, stored: pd.DataFrame, text: pd.DataFrame) -> pd.DataFrame:
+    """Give custom columns the dtype that they have in the store."""
+    for name in rows.columns.intersection(stored.columns):
+        wanted = stored[name].dtype
+        if rows[name].dtype == wanted:
+            continue
+        if wanted == "float64":
+            rows = rows.assign(**{name: pd.to_numeric(text[name], errors="coerce")})
+        else:
+            rows = rows.assign(**{name: text[name].astype(wanted)})
+    return rows
+
+
+def _latest(new: Tables) -> pd.Timestamp:
+    """When the last of the sent facts became known."""
+    changes, activities = new.deal_history, new.activities
+    known = [
+        new.deals["created_at"],
+        changes["recorded_at"].fillna(changes["changed_at"]),
+        activities["recorded_at"].fillna(activities["occurred_at"]),
+    ]
+    latest: pd.Timestamp = pd.concat(known).max()
+    return latest
+
+
+def _unread(new: Tables) -> list[str]:
+    """Say where a deal tells an amount that its history does not: no model reads it there."""
+    told = new.deal_history.loc[new.deal_history["property"] == "amount", "deal_id"]
+    deals = new.deals[new.deals["amount"].notna() & ~new.deals["deal_id"].isin(told)]
+    if deals.empty:
+        return []
+    ids = ", ".join(deals["deal_id"].head(3))
+    return [
+        f"{len(deals)} sent deals ({ids}) have an amount that their history does not tell, and so "
+        "it is not read: send the change of the property `amount` with its time in `history`"
+    ]
+
+
+def _rejected(validated: Validated, sent: Sent) -> Exception:
+    faults = [
+        {
+            "field": f"{sent.paths[row['table']][row['row'] - 1]}.{row['column']}",
+            "value": row["value"],
+            "detail": row["reason"],
+            "remedy": row["remedy"],
+        }
+        for row in validated.rejected.head(MOST_ERRORS).to_dict("records")
+    ]
+    first = faults[0]
+    return problem(
+        422,
+        f"{first['field']}: {first['detail']}",
+        first["remedy"],
+        field=first["field"],
+        value=first["value"],
+        errors=faults,
+    )
