@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-from functools import lru_cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +17,7 @@ from serving.answers import currency, records
 from serving.engine import Engine, NotReadyError
 from serving.figures import add_figures
 from serving.names import UnknownNameError, plain
+from serving.plot import plot_script
 from serving.ranking import listed, rank
 from serving.view import View
 
@@ -37,7 +35,7 @@ def add_page(app: FastAPI, engine: Engine) -> None:
     """Add the page at /, and what it loads at /static."""
     templates = make_templates()
 
-    @app.get("/", include_in_schema=False)
+    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
     def page(owner: Owner = "", team: Owner = "", top: Top = 25, page: PageNumber = 1) -> Response:
         try:
             view = engine.view()
@@ -52,7 +50,7 @@ def add_page(app: FastAPI, engine: Engine) -> None:
     @app.get("/static/plotly.js", include_in_schema=False)
     def plotly(request: Request) -> Response:
         packed = "gzip" in request.headers.get("accept-encoding", "")
-        script = plotly_script(packed=packed)
+        script = plot_script(packed=packed)
         headers = {"Cache-Control": "public, max-age=604800", "Vary": "Accept-Encoding"}
         if packed:
             headers["Content-Encoding"] = "gzip"
@@ -76,13 +74,6 @@ def make_templates() -> Environment:
 
 def _html(templates: Environment, name: str, status: int, **content: Any) -> HTMLResponse:
     return HTMLResponse(templates.get_template(name).render(**content), status)
-
-
-@lru_cache(maxsize=2)
-def plotly_script(*, packed: bool) -> bytes:
-    """Read plotly's own script from its package, so that the plot needs no network."""
-    script = files("plotly").joinpath("package_data/plotly.min.js").read_bytes()
-    return gzip.compress(script, 6) if packed else script
 
 
 def frame_of(view: View) -> dict[str, Any]:

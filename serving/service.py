@@ -38,7 +38,12 @@ engine = Engine(Path(os.environ.get(WORKSPACE, "workspace")), _now)
 application = make_app(engine)
 
 
-@bentoml.service(name="dealcast", workers=1, traffic={"timeout": TIMEOUT_SECONDS})
+@bentoml.service(
+    name="dealcast",
+    workers=1,
+    traffic={"timeout": TIMEOUT_SECONDS},
+    logging={"access": {"enabled": False}},
+)
 @bentoml.asgi_app(application, path="/")
 class Dealcast:
     """Which deals to work today, and what will close: scores, reasons and forecast of a CRM."""

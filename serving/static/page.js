@@ -56,7 +56,7 @@ function draw() {
     font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink("--quiet") },
     xaxis: { type: "category", fixedrange: true },
     yaxis: { fixedrange: true, gridcolor: ink("--line"), zerolinecolor: ink("--line"), tickformat: "~s", rangemode: "tozero" },
-    legend: { orientation: "h", x: 0, y: -0.14, yanchor: "top" },
+    legend: { orientation: "h", x: 0, y: -0.14, yanchor: "top", traceorder: "normal" },
     hoverlabel: { bgcolor: ink("--card"), bordercolor: ink("--line"), font: { color: ink("--ink") } },
   };
   const config = { displaylogo: false, displayModeBar: false, responsive: true };
