@@ -91,8 +91,9 @@ class Table(Learner):
     def prepare(self, features: pd.DataFrame, thin: Bools) -> PreparedTable:  # noqa: ARG002
         """Cut ages at quantiles and find each row's cell."""
         bands = int(np.clip(len(features) / self.rows_a_deal / DEALS_A_BAND, 2, MOST_BANDS))
-        edges = np.quantile(features["age_days"], np.linspace(0, 1, bands + 1)[1:-1])
-        ages = tuple(np.unique(edges).tolist()) if len(features) else ()
+        shares = np.linspace(0, 1, bands + 1)[1:-1]
+        edges = np.quantile(features["age_days"], shares) if len(features) else np.zeros(0)
+        ages = tuple(np.unique(edges).tolist())
         codes = features["stage_code"] if "stage_code" in features else pd.Series([], dtype=float)
         stages = tuple(sorted(float(c) for c in codes.dropna().unique() if c >= 0))
         stage, band = _cell(features, stages, ages)
