@@ -1,4 +1,4 @@
-"""Account: what we know of the company, our past with it, and its fit to the companies that buy."""
+"""Account: the company, our past with it, and its fit to the companies that buy."""
 
 from __future__ import annotations
 
@@ -117,8 +117,9 @@ PROFILE = ("industry", "region", "employees", "annual_revenue")
 
 @feature("account", "log odds", "fit to the ideal customer profile", needs=ACCOUNT, why=FIT)
 def icp_fit(at: At) -> Floats:
-    """Sum over industry, region, employees and revenue of each band's log-odds against the firm's."""
-    return np.sum([_fit(column)(at) for column in PROFILE], axis=0)
+    """Sum of the log-odds of its industry, region, employees and revenue."""
+    fit: Floats = np.sum([_fit(column)(at) for column in PROFILE], axis=0)
+    return fit
 
 
 FIT_LIMITS = (-0.5, -0.15, 0.15, 0.5)
@@ -133,7 +134,7 @@ FIT_LIMITS = (-0.5, -0.15, 0.15, 0.5)
     for_models=False,
 )
 def icp_band(at: At) -> Floats:
-    """Bands of `icp_fit` (below -0.5, -0.15, 0.15, 0.5, above): of the odds, 60, 86, 116 and 165 %."""
+    """Bands of `icp_fit`, parted at odds of 60, 86, 116 and 165 % of the firm's."""
     return np.searchsorted(FIT_LIMITS, icp_fit(at), side="right").astype(float)
 
 

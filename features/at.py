@@ -18,10 +18,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Grouped:
-    """Questions about groups, each distinct (group, instant) once; `where` leads back to snapshots.
+    """Questions about groups, each (group, instant) once; `where` leads back to snapshots.
 
-    Snapshots of one day share their instant, so statistics of sources or owners are asked thousands
-    of times fewer than there are snapshots. A negative group has no facts.
+    Snapshots of one day share their instant, so statistics of sources or owners are asked
+    thousands of times fewer than there are snapshots. A negative group has no facts.
     """
 
     asked: Asked

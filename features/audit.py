@@ -1,7 +1,8 @@
 """The leak audit: every feature in worlds that differ only in what became known at or after as-of.
 
-For random open deals each feature is computed from the history and from three other worlds (the facts of
-later deleted, altered, added to). Any value that is not bit-identical is a leak, and is named.
+For random open deals each feature is computed from the history and from three other worlds (the
+facts of later deleted, altered, added to). Any value that is not bit-identical is a leak, and is
+named.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ class Leak:
         """Sentence that says what to look for."""
         when = np.datetime64(self.as_of, "us").astype("datetime64[s]")
         return (
-            f"{self.feature} sees the future: deal {self.deal_id} as of {when} has {self.before!r}, "
-            f"but {self.after!r} with facts known later {self.change}"
+            f"{self.feature} sees the future: deal {self.deal_id} as of {when} has "
+            f"{self.before!r}, but {self.after!r} with facts known later {self.change}"
         )
 
 
@@ -67,8 +68,8 @@ class AuditReport:
     def lines(self) -> list[str]:
         """Report for people."""
         looked = (
-            f"{self.features} features, {self.snapshots} snapshots at {self.instants} instants, each in "
-            f"{len(CHANGES)} other worlds (facts of later {', '.join(CHANGES)})"
+            f"{self.features} features, {self.snapshots} snapshots at {self.instants} instants, "
+            f"each in {len(CHANGES)} other worlds (facts of later {', '.join(CHANGES)})"
         )
         if not self.snapshots:
             return [f"nothing audited: no deal was open at these instants ({looked})"]
@@ -153,4 +154,5 @@ def _leaks(asked: _Asked, history: History, rng: np.random.Generator) -> list[Le
 def _differ(one: Floats, other: Floats) -> Bools:
     """(n,) whether two values differ in any bit (every NaN is the same)."""
     same = one.astype(float).view(np.int64) == other.astype(float).view(np.int64)
-    return ~(same | (np.isnan(one) & np.isnan(other)))
+    differ: Bools = ~(same | (np.isnan(one) & np.isnan(other)))
+    return differ

@@ -1,7 +1,7 @@
 """The catalogue: every feature by name, with family, unit, meaning and what it needs.
 
-A feature is a function of an `At` named as its column. Registering it is all that is needed for it to
-be computed in training, scoring and for one deal alike, listed, documented and audited.
+A feature is a function of an `At` named as its column. Registering it is all that is needed for
+it to be computed in training, scoring and for one deal alike, listed, documented and audited.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Feature:
     needs : the `table.column` or `deal_history.property` without which the feature is switched off
     categorical : the values are codes of the vocabulary, not quantities
     why : what it tells about a deal, in a phrase a sales person would use
-    for_models : False for what only people and reasons read: a level that moves with the firm's age
-        (a count of closings, a win rate of all time) tells a model the date, and it would learn that
+    for_models : False for what only people and reasons read: a level that moves with the firm's
+        age (a count of closings, a win rate of all time) tells a model the date
     """
 
     name: str

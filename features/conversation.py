@@ -1,4 +1,4 @@
-"""What the order of a deal's activities says: who answered whom, how fast, and who is still there."""
+"""What the order of activities says: who answered whom, how fast, who is still there."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def running_median(group: Ints, values: Floats) -> Floats:
 def contact_spans(history: History, days: int) -> Spans:
     """Spans in which a contact counts as there: some known activity with it is of the last `days`.
 
-    Each activity makes its contact count from when it is known until `days` after it happened; what
-    overlaps is one span, so that a contact counts once.
+    Each activity makes its contact count from when it is known until `days` after it happened;
+    what overlaps is one span, so that a contact counts once.
     """
     events = history.activities
     order = history.index("contact_order", lambda: _by_contact(history))

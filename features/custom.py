@@ -1,7 +1,7 @@
 """Custom columns: what the settings declare fixed at creation, and what changes in the history.
 
-These features are of a firm, not of the product: they are made from its vocabulary when they are asked
-for, under the names `deals.COLUMN`, `accounts.COLUMN` and `history.PROPERTY`.
+These features are of a firm, not of the product: they are made from its vocabulary when they are
+asked for, under the names `deals.COLUMN`, `accounts.COLUMN` and `history.PROPERTY`.
 """
 
 from __future__ import annotations

@@ -40,9 +40,11 @@ def catalogue_markdown() -> str:
     lines = [
         "# Features",
         "",
-        f"The {len(rows)} features that dealcast reads from a CRM's history, by family. Each sees only what",
-        "was known strictly before the as-of instant. A feature whose columns are missing is switched off;",
-        "nothing else is. Written by `make features-doc` from the catalogue.",
+        f"The {len(rows)} features that dealcast reads from a CRM's history, by family. Each",
+        "sees only what was known strictly before the as-of instant. A feature whose columns are",
+        "missing is switched off; nothing else is. Those marked * are for people and reasons:",
+        "models do not read them, for they move with the age of the firm. Written by",
+        "`make features-doc` from the catalogue.",
     ]
     for family in FAMILIES:
         chosen = [row for row in rows if row["family"] == family]
@@ -51,12 +53,15 @@ def catalogue_markdown() -> str:
             lines += [
                 "",
                 "Made for each firm from `fixed_at_creation` in the settings, and from every",
+                "property of `deal_history` beside the standard ones: numbers, categories, dates.",
             ]
-            lines += ["property of `deal_history` beside the standard ones."]
             continue
-        lines += ["", "| feature | unit | meaning | needs |", "|---|---|---|---|"]
-        lines += [
-            f"| `{r['name']}` | {r['unit']} | {r['meaning']} | {r['needs'] or 'deals'} |"
-            for r in chosen
-        ]
+        lines += ["", "| feature | unit | meaning | needs | why |", "|---|---|---|---|---|"]
+        lines += [_table_row(row) for row in chosen]
     return "\n".join(lines) + "\n"
+
+
+def _table_row(row: dict[str, str]) -> str:
+    name = f"`{row['name']}`" + ("" if CATALOGUE[row["name"]].for_models else " *")
+    needs = row["needs"] or "deals"
+    return f"| {name} | {row['unit']} | {row['meaning']} | {needs} | {row['why']} |"

@@ -277,7 +277,7 @@ def unanswered_count(at: At) -> Floats:
 def inflation_flag(at: At) -> Floats:
     """Effort without response."""
     busy = count_in(at, "outbound", 30) >= 5
-    return (busy & (count_in(at, "inbound", 30) == 0)).astype(float)
+    return np.where(busy & (count_in(at, "inbound", 30) == 0), 1.0, 0.0)
 
 
 def _answers(at: At) -> Timeline:
@@ -292,7 +292,7 @@ def _answers(at: At) -> Timeline:
     why="Interested buyers answer fast.",
 )
 def days_to_answer_median(at: At) -> Floats:
-    """From an outbound activity to the inbound one that follows it; NaN before the first answer."""
+    """From an outbound activity to the inbound one after it; NaN before the first."""
     return at.known(_answers(at), "median")
 
 
@@ -326,5 +326,5 @@ def days_to_first_inbound(at: At) -> Floats:
     why="The pace that won before, at the same point of the way.",
 )
 def activities_against_won(at: At) -> Floats:
-    """Above 0: more than the deals won before the instant had by then; NaN before the first win."""
+    """Above 0: more than won deals had by then; NaN before the first win."""
     return np.log1p(count_ever(at, "activities")) - usual_of_won(at)

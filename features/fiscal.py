@@ -58,7 +58,7 @@ def boundaries(at: int, period: Period, periods: int, start_month: int = 1) -> I
 
 
 def period_name(begin: int, period: Period, start_month: int = 1) -> str:
-    """`2025-01`, or `2025-Q1`: the fiscal year is named after the calendar year in which it ends."""
+    """`2025-01`, or `2025-Q1`: a fiscal year has the name of the year in which it ends."""
     day = pd.Timestamp(begin, unit="us")
     if period == "month":
         return f"{day:%Y-%m}"

@@ -1,8 +1,8 @@
 """What became of the deals of a group (a source, an owner, a stage) before an instant, shrunk.
 
-Only closings *known* strictly before the instant count. A rate over few deals is pulled towards its
-parent's by 20 pseudo-deals, and the firm's towards one half by two (empirical Bayes with a fixed
-prior weight).
+Only closings *known* strictly before the instant count. A rate over few deals is pulled towards
+its parent's by 20 pseudo-deals, and the firm's towards one half by two (empirical Bayes with a
+fixed prior weight).
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ def mean(total: Floats, count: Floats) -> Floats:
 
 
 def shrunk(part: Floats, count: Floats, parent: Floats) -> Floats:
-    """(n,) mean `part / count` (a rate, where `part` counts), pulled to the parent's by PSEUDO_DEALS."""
+    """(n,) `part / count`, a mean or a rate, pulled to the parent's by PSEUDO_DEALS."""
     return (part + PSEUDO_DEALS * parent) / (count + PSEUDO_DEALS)
 
 
@@ -127,7 +127,7 @@ def everyone(at: At) -> GroupAt:
 
 
 def base_rate(at: At) -> Floats:
-    """(n,) win rate over all closings known before the instant, shrunk to one half by two deals."""
+    """(n,) win rate over all closings known then, shrunk to one half by two deals."""
     return everyone(at).base
 
 

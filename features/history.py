@@ -134,7 +134,7 @@ class History:
         return found
 
     def has(self, need: str) -> bool:
-        """Tell whether there are values of a `table.column`, or of a property (`deal_history.amount`)."""
+        """Tell whether a `table.column` or a property (`deal_history.amount`) has values."""
         return self.index(f"has:{need}", lambda: self._has(*need.split(".", 1)))
 
     def _has(self, table: str, column: str) -> bool:
@@ -193,8 +193,8 @@ class History:
 
         Returns
         -------
-        deal, begin, end, value : (spans,) the span counts at t when begin < t <= end; `value` is that
-            of `changes` (NaN where none was known, or without `changes`)
+        deal, begin, end, value : (spans,) the span counts at t when begin < t <= end; `value` is
+            that of `changes` (NaN where none was known, or without `changes`)
         """
         ends = self.stages.where(
             (self.stages.values["outcome"] != OPEN) | (self.stages.previous("outcome") > OPEN)
@@ -213,11 +213,11 @@ class History:
 
 
 def _coded_history(tables: Tables, index: pd.Index) -> pd.DataFrame:
-    """deal_history with deal codes and both clocks in microseconds, in the order of the changes."""
+    """deal_history with deal codes and both clocks (microseconds), in the order known."""
     rows = tables.deal_history
     frame = pd.DataFrame(
         {
-            "deal": index.get_indexer(rows["deal_id"]),
+            "deal": index.get_indexer(pd.Index(rows["deal_id"])),
             "property": rows["property"].to_numpy(),
             "value": rows["value"].to_numpy(),
             "happened": micros(rows["changed_at"]),
@@ -230,10 +230,10 @@ def _coded_history(tables: Tables, index: pd.Index) -> pd.DataFrame:
 
 
 def _known_from(created: Ints, history: pd.DataFrame) -> Ints:
-    """(deals,) when a deal became known: created, or later where its first facts were imported later.
+    """(deals,) when a deal became known: when created, or when its first facts came in.
 
-    Only facts that date from the day of creation count: a CRM that logs changes alone has no row for
-    the first stage, and such a deal was known from the start.
+    Only facts that date from the day of creation count: a CRM that logs changes alone has no row
+    for the first stage, and such a deal was known from the start.
     """
     first = history[history["happened"] < created[history["deal"]] + DAY]
     earliest = np.full(len(created), -NEVER)
@@ -257,7 +257,7 @@ def stage_outcomes(tables: Tables) -> dict[str, int]:
 def _stage_timeline(
     tables: Tables, history: pd.DataFrame, index: pd.Index
 ) -> tuple[tuple[str, ...], Timeline]:
-    """Stage changes by deal at the time known; values: stage, outcome, happened, told (by `deals`)."""
+    """Stage changes by deal, at the time known; values stage, outcome, happened, told."""
     outcomes = stage_outcomes(tables)
     rows = history[history["property"] == "stage"].drop(columns="property")
     rows = _in_order(rows.assign(told=False), tables, outcomes)
@@ -280,7 +280,8 @@ def _stage_timeline(
 def _in_order(rows: pd.DataFrame, tables: Tables, outcomes: dict[str, int]) -> pd.DataFrame:
     """Stage changes with their outcomes, by deal in the order in which they became known.
 
-    Changes of one instant (a CRM that keeps dates only) go forward through the stages, closed last.
+    Changes of one instant (a CRM that keeps dates only) go forward through the stages, closed
+    last.
     """
     place = tables.stages.groupby("stage")["position"].max()
     rows = rows.assign(
@@ -296,8 +297,8 @@ def _closings_told_by_deals(
     """Closings that `deals` states and the history does not hold, known at `closed_at`.
 
     Where the history shows the deal open after that, the closing was entered later: it counts as
-    known right after the history's last word. A deal that was closed and reopened in the history is
-    told closed only by a later `closed_at`: exports keep the old one.
+    known right after the history's last word. A deal that was closed and reopened in the history
+    is told closed only by a later `closed_at`: exports keep the old one.
     """
     deals = tables.deals.reset_index(drop=True)
     closes = deals["stage"].map(outcomes).fillna(OPEN) != OPEN
@@ -312,7 +313,7 @@ def _closings_told_by_deals(
     latest = last["known"].fillna(-NEVER).astype(np.int64) + 1
     return pd.DataFrame(
         {
-            "deal": index.get_indexer(deals["deal_id"]),
+            "deal": index.get_indexer(pd.Index(deals["deal_id"])),
             "value": deals["stage"].where(closes, plain),
             "happened": at,
             "known": np.maximum(at, latest),
@@ -329,7 +330,8 @@ def _superseded(rows: pd.DataFrame) -> Bools:
     closing = rows["outcome"].to_numpy() != OPEN if "outcome" in rows else False
     since = pd.Series(np.where(closing, rows["known"], rows["happened"]), rows.index)
     latest = since.groupby(rows["deal"]).cummax()
-    return ((since < latest) & np.logical_not(closing)).to_numpy()
+    late: Bools = (since < latest).to_numpy() & np.logical_not(closing)
+    return late
 
 
 def _property_timelines(
@@ -338,8 +340,8 @@ def _property_timelines(
     """Timelines of every property but the stage: amount, expected_close_date, owner_id, custom.
 
     Values: `value` (number, microseconds or owner code) and `happened`; of a custom property also
-    `label` (code of its text; the second result holds the texts) and `date` (microseconds): which of
-    the three is meant is for the vocabulary to say, for a later value must not change it.
+    `label` (code of its text; the second result holds the texts) and `date` (microseconds): which
+    of the three is meant is for the vocabulary to say, for a later value must not change it.
     """
     custom = sorted(set(history["property"].unique()) - set(PROPERTIES))
     timelines, labels = {}, {}
@@ -366,8 +368,9 @@ def _as_numbers(
 ) -> Floats:
     """(rows,) a property's text as the number that a timeline holds; NaN where it says nothing."""
     if name == "owner_id":
-        code = {owner: number for number, owner in enumerate(owners.names)}
-        return rows["value"].map(code).astype(float).to_numpy()
+        code = {owner: float(number) for number, owner in enumerate(owners.names)}
+        owner: Floats = rows["value"].map(code).astype(float).to_numpy()
+        return owner
     if name == "expected_close_date":
         return as_dates(rows["value"])
     numbers: Floats = pd.to_numeric(rows["value"], errors="coerce").to_numpy(float)
@@ -382,8 +385,9 @@ def _activity_timeline(
 ) -> Timeline:
     """Activities by deal at the time they count: known and happened.
 
-    Values: happened, recorded (microseconds), contact, owner (codes, -1 where none) and flags: each
-    type (`meeting`), each direction (`inbound`), and `new_contact` (the deal's first with a contact).
+    Values: happened, recorded (microseconds), contact, owner (codes, -1 where none) and flags:
+    each type (`meeting`), each direction (`inbound`), and `new_contact` (the deal's first with a
+    contact).
     """
     rows = tables.activities
     happened = micros(rows["occurred_at"])
@@ -392,7 +396,7 @@ def _activity_timeline(
     flags = {kind: (rows["type"] == kind).to_numpy(bool) for kind in ACTIVITY_TYPES}
     flags |= {way: (rows["direction"] == way).to_numpy(bool) for way in WAYS}
     timeline = Timeline.of(
-        index.get_indexer(rows["deal_id"]),
+        index.get_indexer(pd.Index(rows["deal_id"])),
         np.maximum(happened, recorded),
         groups=len(index),
         happened=happened,

@@ -139,7 +139,7 @@ def stage_usual_stay(at: At) -> Floats:
 @feature(
     "momentum",
     "rate",
-    "forecast of the stage's exit: share of stays as long as this that went on in the 30 days after",
+    "forecast of exit: share of stays as long as this that went on within 30 days",
     needs=STAGE,
     why="A deal that stays past the usual time seldom moves on at all.",
 )

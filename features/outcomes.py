@@ -1,7 +1,8 @@
 """Outcomes: what happened to a snapshot's deal in `[as_of, as_of + h)`: they look forward only.
 
-A closing entered late with a date before the as-of instant closed a deal that everybody took for open:
-it counts as happening at the as-of instant. What was not known at the data cut is not known here.
+A closing entered late with a date before the as-of instant closed a deal that everybody took for
+open: it counts as happening at the as-of instant. What was not known at the data cut is not known
+here.
 """
 
 from __future__ import annotations

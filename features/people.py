@@ -206,7 +206,8 @@ def owner_load_against_team(at: At) -> Floats:
     grouped = _by_team(at).grouped
     open_then = grouped.spread(at.index("team_open", build).asked(grouped.asked).count())
     members = np.append(np.bincount(team[team >= 0], minlength=teams), np.nan)[team[at.owner]]
-    return np.log((owner_open_count(at) + 1) / (open_then / members + 1))
+    load: Floats = np.log((owner_open_count(at) + 1) / (open_then / members + 1))
+    return load
 
 
 @feature(
@@ -216,7 +217,7 @@ def owner_load_against_team(at: At) -> Floats:
     needs=(*NEEDS, "activities.type"),
 )
 def owner_attention_share(at: At) -> Floats:
-    """Activities of the deal over those of all deals of its owner (owner when each became known)."""
+    """Activities of the deal over those of all deals that were then its owner's."""
 
     def build() -> Window:
         events = at.history.activities

@@ -37,8 +37,8 @@ def compute_features(
 
     Parameters
     ----------
-    names : features in the order wanted; default: all available. Those asked for by name are computed
-        from what there is: a deal without activities has none, whether it comes alone or in a store.
+    names : features in the order wanted; default: all available. Those asked for by name are
+        computed from what there is: a deal without activities has none, alone or in a store.
     progress : called with the share of the work done
 
     Returns

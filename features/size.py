@@ -35,7 +35,7 @@ def amount_missing_flag(at: At) -> Floats:
 
 
 def _changes(at: At) -> Timeline:
-    """Changes of the amount; values happened, step (log ratio to the one before), size, up, down."""
+    """Changes of the amount; values happened, step (log ratio), up and down (flags)."""
 
     def build() -> Timeline:
         amounts = at.history.changes["amount"]
@@ -138,7 +138,7 @@ def _amount_class(amount: Floats) -> Ints:
     why="The largest deals get the attention, and the scrutiny.",
 )
 def amount_rank_open(at: At) -> Floats:
-    """Share of the open deals with an amount that are smaller, those of its class counting half."""
+    """Share of the open deals that are smaller; those of its class count half."""
 
     def build() -> Spans:
         _, begin, end, amount = at.history.while_open(at.history.changes["amount"])
@@ -178,7 +178,7 @@ def by_size(at: At) -> GroupAt:
     "size", "rate", "win rate of deals of about this amount less the firm's", needs=NEEDS, why=WHY
 )
 def size_win_rate_lift(at: At) -> Floats:
-    """Bands of a third of a factor of ten (1,000 to 2,150 ...), deals without amount a band of their own."""
+    """Three bands a factor of ten (1,000 to 2,150 ...), and one for no amount."""
     return by_size(at).win_rate() - base_rate(at)
 
 

@@ -46,9 +46,9 @@ def panel(history: History, cut: int, *, every: int = 1, share: float = 1.0) -> 
 
     Parameters
     ----------
-    every : keep each deal on every so-manieth week, at a phase of its own, so that all calendar weeks
-        stay equally covered
-    share : share of the deals to keep; chosen by a hash of the identifier, not by anything about them
+    every : keep each deal on every so-manieth week, at a phase of its own, so that all calendar
+        weeks stay equally covered
+    share : share of the deals to keep, chosen by a hash of the identifier
     """
     last = _last_instant(history, cut)
     first = np.maximum((cut - last) // WEEK, 0)
@@ -73,7 +73,7 @@ def deal_hash(history: History) -> Ints:
 
 
 def _last_instant(history: History, cut: int) -> Ints:
-    """(deals,) when the deal was last known open: its last closing where it stayed closed, or `cut`."""
+    """(deals,) when the deal was last known open: at its last closing, or at `cut`."""
     deal = np.arange(history.size)
     at = np.full(history.size, cut, np.int64)
     closed = history.stages.last("outcome", deal, at) > OPEN

@@ -10,7 +10,7 @@ from features.custom import category
 from features.groups import GroupAt, base_rate, by_deal_attribute, everyone
 from features.windows import Floats, Ints
 
-DIMENSIONS = {
+DIMENSIONS: dict[str, tuple[str, ...]] = {
     "source": ("source",),
     "deal_type": ("deal_type",),
     "pipeline": ("pipeline",),
@@ -41,7 +41,7 @@ def record_of(at: At, dimension: str) -> GroupAt:
 
 
 def win_rate_of(at: At, dimension: str) -> Floats:
-    """(n,) win rate of the dimension's group; a segment is shrunk to its source, a source to the firm."""
+    """(n,) win rate of the group; a segment's shrunk to its source's, all others to the firm's."""
     parent = win_rate_of(at, "source") if dimension == "segment" else None
     return record_of(at, dimension).win_rate(parent)
 
@@ -108,11 +108,21 @@ def _register() -> None:
         code = Feature(f"{column}_code", "source", "code", text, _code(column), needs, WHY, True)
         register(code)
     for dimension, columns in DIMENSIONS.items():
-        needs = tuple(f"deals.{column}" for column in columns[:1])
+        needs = (f"deals.{columns[0]}",)
         for statistics, for_models in ((LEVELS, False), (LIFTS, True)):
             for name, unit, text, make in statistics:
-                found = (f"{dimension}_{name}", "source", unit, text.format(dimension))
-                register(Feature(*found, make(dimension), needs, WHY, for_models=for_models))
+                meaning = text.format(dimension)
+                found = Feature(
+                    f"{dimension}_{name}",
+                    "source",
+                    unit,
+                    meaning,
+                    make(dimension),
+                    needs,
+                    WHY,
+                    for_models=for_models,
+                )
+                register(found)
 
 
 _register()

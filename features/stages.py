@@ -1,4 +1,4 @@
-"""What became of the deals of a stage: stays that ended and closings of the deals that had been there."""
+"""What became of the deals of a stage: stays that ended, and how those deals closed."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from features.windows import DAY, Floats, Timeline
 STAY_DAYS = np.concatenate([np.arange(3, 30, 3), np.arange(30, 180, 10), np.arange(180, 721, 30)])
 """Limits of the classes of stays, days; every limit but the last few has one 30 days later."""
 AHEAD = 30
+PSEUDO_STAYS = 5.0
 
 
 def by_stage(at: At) -> Grouped:
@@ -21,8 +22,8 @@ def by_stage(at: At) -> Grouped:
 def stage_stays(history: History) -> Timeline:
     """Ended stays by stage, at the time their end became known.
 
-    Values: kept and lost (flags: the stay ended in another stage or a win, or in a loss), days, and
-    kept_log_days, lost_log_days (log of 1 + days of the stay, 0 where the flag is not set).
+    Values: kept and lost (flags: the stay ended in another stage or a win, or in a loss), days,
+    and kept_log_days, lost_log_days (log of 1 + days of the stay, 0 where the flag is not set).
     """
     stages = history.stages
     ended = np.zeros(len(stages.time), bool)
@@ -65,7 +66,8 @@ def exit_rates(at: At) -> Floats:
     moved, stayed = kept[row, here] - kept[row, then], ended[row, here]
     usual = ended[row, 0]
     share = np.where(usual > 0, kept[row, 0] / np.maximum(usual, 1), 0.5)
-    return (moved + 5 * share) / (stayed + 5)
+    rate: Floats = (moved + PSEUDO_STAYS * share) / (stayed + PSEUDO_STAYS)
+    return rate
 
 
 def _by_class(stays: Timeline, classes: int) -> Timeline:

@@ -1,9 +1,10 @@
 """Columns that cannot have been fixed at creation: their blanks tell what became of the deal.
 
-The contract says that source, type, pipeline and account are known from the start. In many exports they
-are filled in when a deal closes; then "the account is blank" means "it never closed", and a model that
-reads it has seen the future. The test: among deals created in the same month, is the column blank about
-as often for closed deals as for those still open? (Mantel and Haenszel 1959: one difference over strata.)
+The contract says that source, type, pipeline and account are known from the start. In many exports
+they are filled in when a deal closes; then "the account is blank" means "it never closed", and a
+model that reads it has seen the future. The test: among deals created in the same month, is the
+column blank about as often for closed deals as for those still open? (Mantel and Haenszel 1959: one
+difference over strata.)
 """
 
 from __future__ import annotations
@@ -41,7 +42,8 @@ def filled_later(history: History, cut: int) -> dict[str, str]:
 def _difference(blank: Bools, closed: Bools, stratum: pd.Series) -> str:
     """Words on how the blanks differ; empty where they do not."""
     frame = pd.DataFrame({"stratum": stratum, "closed": closed, "blank": blank})
-    cells = frame.groupby(["stratum", "closed"])["blank"].agg(["sum", "count"]).unstack(fill_value=0)
+    counts = frame.groupby(["stratum", "closed"])["blank"].agg(["sum", "count"])
+    cells = counts.unstack(fill_value=0)  # noqa: PD010 - both counts, a column a state
     if cells.shape[1] < 4:
         return ""
     blank_open, blank_closed = cells["sum"][False], cells["sum"][True]

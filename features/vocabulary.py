@@ -1,6 +1,7 @@
-"""Names as the numbers a model reads, learned from what was known before a cut and kept in the bundle.
+"""Names as the numbers a model reads, learned before a cut and kept in the bundle.
 
-A value first met after the cut is unseen: it is NaN, which models treat as they treat missing ones.
+A value first met after the cut is unseen: it is NaN, which models treat as they treat missing
+ones.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Vocabulary:
 
     Attributes
     ----------
-    stage_position : position in the funnel, 0 for the first stage; a renamed stage shares its place
+    stage_position : position in the funnel from 0; a renamed stage shares its place
     categories : names in code order for each `table.column`
     numeric : custom columns and properties whose values are quantities
     dates : custom columns and properties whose values are dates
@@ -99,7 +100,7 @@ def learn_vocabulary(history: History, cut: int) -> Vocabulary:
 
 
 def _kind(name: str, values: pd.Series) -> Literal["number", "date", "category"]:
-    """What the values are: numbers if all read as numbers, dates if all read as dates, else names."""
+    """Numbers if all values read as numbers, dates if all read as dates, else names."""
     if tuple(name.split(".", 1)) in ATTRIBUTES or not len(values):
         return "category"
     if pd.to_numeric(values, errors="coerce").notna().all():
@@ -125,7 +126,7 @@ def custom_attributes(history: History) -> list[tuple[str, str]]:
 
 
 def _stage_positions(history: History, cut: int) -> dict[str, float]:
-    """Listed positions where there is a `stages` table; learned from the order of visits elsewhere."""
+    """Listed positions where there is a `stages` table, else by the order of visits."""
     visits = history.stages
     seen = visits.where((visits.time < cut) & (visits.values["outcome"] == OPEN))
     names = np.array(history.stage_names, dtype=object)
@@ -150,7 +151,7 @@ def _stage_positions(history: History, cut: int) -> dict[str, float]:
 
 
 def _listed_positions(frame: pd.DataFrame, listed: pd.Series) -> dict[str, float]:
-    """Positions from 0 of the listed stages; an unlisted one stands midway between its neighbours."""
+    """Positions from 0 of the listed stages; an unlisted one stands between its neighbours."""
     rank = listed.rank(method="dense") - 1
     position = frame["stage"].map(rank).astype(float)
     neighbours = pd.concat(

@@ -1,9 +1,9 @@
 """The one place with time arithmetic: what was known strictly before an instant.
 
-Instants are int64 microseconds since 1970 UTC. A *group* is an integer code: a deal, or a source, an
-owner, a stage whose statistics are asked. Facts are sorted once by (group, time known); every
-question is then a binary search and a difference of cumulative sums, so it costs
-O(log facts-of-the-group) a snapshot whatever the window.
+Instants are int64 microseconds since 1970 UTC. A *group* is an integer code: a deal, or a source,
+an owner, a stage whose statistics are asked. Facts are sorted once by (group, time known); every
+question is then a binary search and a difference of cumulative sums, so it costs O(log
+facts-of-the-group) a snapshot whatever the window.
 
 Every question is half-open: a fact known *at* the as-of instant is not known before it.
 
@@ -36,9 +36,9 @@ DAY = 86_400 * SECOND
 NEVER = np.int64(2**62)
 """Later than every instant: the time of what has not happened."""
 FIXED_POINT = 2.0**32
-"""Sums are kept as whole multiples of 2**-32 so that they are exact: a sum then does not depend, not
-even in its last bit, on the facts of other groups or of later instants. A group's sum may reach 2**31:
-what is summed here are flags, days and logarithms."""
+"""Sums are kept as whole multiples of 2**-32 so that they are exact: a sum then does not depend,
+not even in its last bit, on the facts of other groups or of later instants. A group's sum may
+reach 2**31: what is summed here are flags, days and logarithms."""
 LARGEST_TERM = 1e6
 
 
@@ -69,7 +69,7 @@ def first_at_or_after(start: Ints, times: Ints, group: Ints, at: Ints) -> Ints:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Facts of groups sorted by (group, time); answers about the facts strictly before an instant."""
+    """Facts by (group, time); it answers about those strictly before an instant."""
 
     start: Ints
     time: Ints
@@ -157,7 +157,7 @@ class Timeline:
         return following
 
     def running(self, column: str) -> Column:
-        """(facts + 1,) sum of a column over all facts before each: counts of a flag, else fixed point.
+        """(facts + 1,) sum of a column over all facts before: a flag's count, else fixed point.
 
         Sums may wrap around over all groups; the difference inside a group does not.
         """
@@ -290,10 +290,10 @@ class Spans:
 class Window:
     """The facts that happened in `[t - width, t)` and are known before t.
 
-    A fact that happened at h and is known from k on counts while k < t <= h + width. Where k = h, as
-    mostly, these are the facts known before t less those known before t - width: two searches in the
-    one timeline, whatever the width. Only what was recorded late (k > h) needs a correction: it must
-    not count in `max(k, h + width) < t <= k + width`.
+    A fact that happened at h and is known from k on counts while k < t <= h + width. Where k = h,
+    as mostly, these are the facts known before t less those known before t - width: two searches
+    in the one timeline, whatever the width. Only what was recorded late (k > h) needs a
+    correction: it must not count in `max(k, h + width) < t <= k + width`.
     """
 
     events: Timeline

@@ -1,11 +1,12 @@
 """Other worlds: the same CRM as of an instant, with everything known at or after it changed.
 
 A feature that sees only what was known strictly before the instant has the same value in each.
-What counts as known later: changes and activities recorded (or, without a record, made) at or after
-the instant, whenever they happened; deals that became known then; and of `deals` the current values
-(stage, amount, expected close date, owner, closing) and every custom column that the settings do not
-declare fixed at creation. A closing that only `deals` tells stands where it was known before. Accounts,
-contacts, owners and stages keep no history: they are taken as they are.
+What counts as known later: changes and activities recorded (or, without a record, made) at or
+after the instant, whenever they happened; deals that became known then; and of `deals` the
+current values (stage, amount, expected close date, owner, closing) and every custom column that
+the settings do not declare fixed at creation. A closing that only `deals` tells stands where it
+was known before. Accounts, contacts, owners and stages keep no history: they are taken as they
+are.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ def times(at: Ints) -> pd.Series:
 
 
 def pinned(tables: Tables) -> Tables:
-    """Tables whose `stages` name every stage: which of them end deals is not for an export to change."""
+    """Tables whose `stages` name every stage: an export does not change which end deals."""
     listed, outcomes = tables.stages, stage_outcomes(tables)
     changes = tables.deal_history
     met = {
@@ -133,7 +134,7 @@ class Worlds:
         """Columns of `deals` that are not known before the instant."""
         fixed = set(CONTRACT["deals"].names)
         fixed |= {name.partition(".")[2] for name in self.history.settings.fixed_at_creation}
-        return [*CURRENT, *(name for name in self.history.tables.deals if name not in fixed)]
+        return [*CURRENT, *(str(name) for name in self.history.tables.deals if name not in fixed)]
 
     def _blank(self, deals: pd.DataFrame) -> pd.DataFrame:
         """Deals without the values of later."""
@@ -144,7 +145,7 @@ class Worlds:
         return deals
 
     def _corrupt(self, deals: pd.DataFrame) -> pd.DataFrame:
-        """Deals with other values of later: mixed among the deals, and closed when they were not."""
+        """Deals with other values of later: mixed among them, and closed when they were not."""
         deals, open_then = deals.copy(), np.flatnonzero(~self.told_before)
         self._mix(deals, np.arange(len(deals)), self._free_columns())
         self._mix(deals, open_then, ["stage"])
@@ -159,13 +160,13 @@ class Worlds:
         """Exchange the values of each column among these rows."""
         for name in columns:
             mixed = frame[name].iloc[self.rng.permutation(rows)].array
-            frame.iloc[rows, frame.columns.get_loc(name)] = mixed
+            frame.loc[rows, name] = mixed
 
     def _move(self, frame: pd.DataFrame, rows: Ints, happened: str) -> None:
         """Give facts other times: they happened before or after the instant, known from it on."""
         when, recorded = self._times(self._of(frame["deal_id"].iloc[rows]))
-        frame.iloc[rows, frame.columns.get_loc(happened)] = when.array
-        frame.iloc[rows, frame.columns.get_loc("recorded_at")] = recorded.array
+        frame.loc[rows, happened] = when.array
+        frame.loc[rows, "recorded_at"] = recorded.array
 
     def _times(self, deal: Ints) -> tuple[pd.Series, pd.Series]:
         """Times of facts known at the instant or later, a third of which happened before it.
@@ -194,8 +195,9 @@ class Worlds:
         for name in [*makers, *sorted(custom)]:
             whose = deal[~self.told_before[deal]] if name == "stage" else deal
             happened, recorded = self._times(whose)
-            make = makers.get(name, lambda size: np.full(size, TOLD_LATER))
-            frames.append(self._changes(whose, name, make(len(whose)), happened, recorded))
+            size = len(whose)
+            values = makers[name](size) if name in makers else np.full(size, TOLD_LATER)
+            frames.append(self._changes(whose, name, values, happened, recorded))
         return pd.concat(frames)
 
     def _changes(
@@ -238,7 +240,7 @@ class Worlds:
         return deals.assign(deal_id=pd.array(ids, "str"), created_at=created.array)
 
     def _first_stages(self, deals: pd.DataFrame) -> pd.DataFrame:
-        """First stages of new deals, recorded at the instant or later even of those created before."""
+        """First stages of new deals, recorded at the instant or later."""
         created = deals["created_at"].reset_index(drop=True)
         recorded = created.where(
             created >= times(np.array([self.as_of]))[0], times(np.array([self.as_of]))[0]

@@ -12,9 +12,9 @@ from data.demo import World, simulate
 from data.settings import Settings
 from data.tables import Tables
 from features.at import At
-from features.catalogue import CATALOGUE
 from features.custom import custom_features
 from features.history import History
+from features.pipeline import CATALOGUE
 from features.vocabulary import Vocabulary, learn_vocabulary
 
 Build = Callable[..., Tables]

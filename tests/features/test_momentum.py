@@ -25,7 +25,7 @@ default  negotiation 3        open
 default  closed_won  4        won
 default  closed_lost 5        lost
 """
-# W stayed 19 days in qualified and 9 in proposal; L stayed 29 days in qualified and was lost there.
+# W stayed 19 days in qualified and 9 in proposal; L was lost after 29 days in qualified.
 HISTORY = """
 deal_id property            value       changed_at recorded_at
 D       stage               qualified   2024-01-01 -

@@ -50,7 +50,7 @@ def asked(found: list[tuple[int, int]]) -> Asked:
 
 
 def known(found: list[tuple[int, int, int]], group: int, at: int) -> list[tuple[int, int]]:
-    """(known, happened) of the facts known strictly before, in the order in which they became known."""
+    """(known, happened) of the facts known strictly before, in the order known."""
     rows = [
         (h + late, place, h)
         for place, (g, h, late) in enumerate(found)
