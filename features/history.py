@@ -369,8 +369,7 @@ def _as_numbers(
     """(rows,) a property's text as the number that a timeline holds; NaN where it says nothing."""
     if name == "owner_id":
         code = {owner: float(number) for number, owner in enumerate(owners.names)}
-        owner: Floats = rows["value"].map(code).astype(float).to_numpy()
-        return owner
+        return np.asarray(rows["value"].map(code), float)
     if name == "expected_close_date":
         return as_dates(rows["value"])
     numbers: Floats = pd.to_numeric(rows["value"], errors="coerce").to_numpy(float)

@@ -3,8 +3,8 @@
 The contract says that source, type, pipeline and account are known from the start. In many exports
 they are filled in when a deal closes; then "the account is blank" means "it never closed", and a
 model that reads it has seen the future. The test: among deals created in the same month, is the
-column blank about as often for closed deals as for those still open? (Mantel and Haenszel 1959: one
-difference over strata.)
+column blank about as often for closed deals as for those still open? (Mantel and Haenszel 1959:
+one difference over strata.)
 """
 
 from __future__ import annotations
