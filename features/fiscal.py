@@ -49,6 +49,11 @@ def days_to_quarter_end(at: Ints, start_month: int = 1) -> Floats:
     return (_begin(_next_quarter(at, start_month)) - at) / DAY
 
 
+def month_in_quarter(at: Ints, start_month: int = 1) -> Ints:
+    """(n,) 0, 1 or 2: first, second or third month of the fiscal quarter."""
+    return (_months(at) - (start_month - 1)) % 3
+
+
 def boundaries(at: int, period: Period, periods: int, start_month: int = 1) -> Ints:
     """(periods + 1,) beginnings of the period that holds `at` and of those after it."""
     months, step = _months(np.array([at])), 1

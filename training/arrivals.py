@@ -7,13 +7,11 @@ age).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from features.fiscal import boundaries
+from features.fiscal import boundaries, month_in_quarter
 from features.history import WON, History
 from features.windows import DAY, NEVER, Floats, Ints
 
@@ -23,6 +21,7 @@ GROWTH_SD = 0.25
 SEASON_SD = 0.15
 """Prior standard deviation of each month's departure from the year's level (log scale)."""
 COHORT_DAYS = 730
+PSEUDO_WINS = 20.0
 AGE_STEP = 7
 
 
@@ -37,6 +36,9 @@ class Arrivals:
     season : (12,) log departure of each calendar month
     dispersion : variance of monthly counts over their mean, at least 1
     win_by_age : (ages,) P(won by the end of each AGE_STEP days of age)
+    quarter_shape : (3,) wins in the first, second and third month of a fiscal quarter against their
+        mean
+    start_month : month in which the fiscal year starts
     """
 
     origin: int
@@ -45,6 +47,8 @@ class Arrivals:
     season: Floats
     dispersion: float
     win_by_age: Floats
+    quarter_shape: Floats
+    start_month: int = 1
 
     def a_day(self, at: Ints) -> Floats:
         """(n,) expected new deals a day at instants."""
@@ -56,24 +60,14 @@ class Arrivals:
     def wins_between(self, as_of: int, edges: Ints) -> Floats:
         """(periods,) expected wins in each period of deals created from `as_of` on."""
         days = max(int(np.ceil((edges[-1] - as_of) / DAY)), 1)
-        born = as_of + np.arange(days) * DAY
-        rate = self.a_day(born)
-        ages = np.clip((edges[None, :] - born[:, None] - DAY // 2) / DAY, 0, None)
+        day = as_of + np.arange(days) * DAY
         grid = np.arange(len(self.win_by_age) + 1) * AGE_STEP
-        by_edge = np.interp(ages, grid, np.concatenate([[0.0], self.win_by_age]))
-        wins: Floats = rate @ np.diff(by_edge, axis=1)
-        return wins
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain types for the bundle."""
-        plain = dict(vars(self))
-        return plain | {"season": self.season.tolist(), "win_by_age": self.win_by_age.tolist()}
-
-    @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> Arrivals:
-        """Read back what `to_json` wrote."""
-        arrays = {name: np.array(found[name], float) for name in ("season", "win_by_age")}
-        return cls(**{**found, **arrays})
+        by_age = np.interp(np.arange(days + 1), grid, np.concatenate([[0.0], self.win_by_age]))
+        wins = np.convolve(self.a_day(day), np.diff(by_age))[:days]
+        wins = wins * self.quarter_shape[month_in_quarter(day, self.start_month)]
+        period = np.searchsorted(edges, day, side="right") - 1
+        found: Floats = np.bincount(period, wins, minlength=len(edges) - 1)
+        return found
 
 
 def fit_arrivals(history: History, cut: int) -> Arrivals:
@@ -87,7 +81,33 @@ def fit_arrivals(history: History, cut: int) -> Arrivals:
     spread = (
         float(np.mean((counts - expected) ** 2 / np.maximum(expected, 1e-9))) if len(days) else 1
     )
-    return Arrivals(cut, level, growth, season, max(spread, 1.0), _win_by_age(history, cut))
+    return Arrivals(
+        cut,
+        level,
+        growth,
+        season,
+        max(spread, 1.0),
+        _win_by_age(history, cut),
+        _quarter_shape(history, cut),
+        history.settings.fiscal_year_start_month,
+    )
+
+
+def _quarter_shape(history: History, cut: int) -> Floats:
+    """(3,) share of each month of the fiscal quarter in the wins of whole quarters, times 3.
+
+    Shrunk to 1 by PSEUDO_WINS wins a month.
+    """
+    closings = history.closings
+    won = (closings.values["outcome"] == WON) & (closings.time < cut)
+    at = closings.values["happened"][won].astype(np.int64)
+    start_month = history.settings.fiscal_year_start_month
+    first = boundaries(int(at.min()), "quarter", 2, start_month)[1] if len(at) else cut
+    last = boundaries(cut, "quarter", 1, start_month)[0]
+    at = at[(at >= first) & (at < last)]
+    wins = np.bincount(month_in_quarter(at, start_month), minlength=3) + PSEUDO_WINS
+    shape: Floats = 3 * wins / wins.sum()
+    return shape
 
 
 def _months_before(cut: int, created: Ints) -> Ints:

@@ -13,7 +13,7 @@ from scipy.optimize import minimize
 from features.windows import Floats, Ints
 from training.learners import expit
 
-PRIOR_SD = 0.25
+PRIOR_SD = 0.10
 """Prior standard deviation of slope - 1 and of the offset."""
 
 

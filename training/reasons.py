@@ -69,11 +69,27 @@ def reason_texts(bundle: Bundle, scored: Scored) -> list[str]:
 def _of_deal(parts: pd.Series, facts: pd.Series) -> list[Reason]:
     ranked = parts.sort_values(key=np.abs, ascending=False)
     ranked = ranked[ranked.abs() >= LEAST]
+    plain = [reads_as(str(theme), facts, up=ranked[theme] > 0) for theme in ranked.index]
+    ranked = ranked[plain]
     chosen = [*ranked[ranked > 0].index[:TOP], *ranked[ranked < 0].index[:TOP]]
     return [
         Reason(theme, float(parts[theme]), sentence(theme, facts, bool(parts[theme] > 0)))
         for theme in sorted(chosen, key=lambda name: -abs(parts[name]))
     ]
+
+
+def reads_as(theme: str, facts: pd.Series, *, up: bool) -> bool:
+    """Tell whether the sentence of a theme would read as what it is, for the deal or against it.
+
+    A theme sums features that depend on each other, so "no reply for 74 days" can, given all the
+    rest, raise the odds a little. True as it is, nobody could act on it: it is left unsaid.
+    """
+    good, bad = READINGS.get(theme, (None, None))
+    if good is not None and good(facts):
+        return up
+    if bad is not None and bad(facts):
+        return not up
+    return True
 
 
 def theme_of(feature: str) -> str:
@@ -151,10 +167,12 @@ def _contacts(facts: pd.Series, _: bool) -> str:
     return f"{_count(count, 'contact')} involved in the last 90 days"
 
 
-def _stage(facts: pd.Series, _: bool) -> str:
+def _stage(facts: pd.Series, up: bool) -> str:
     name = f"“{facts['stage']}”" if facts["stage"] else "the present stage"
     days = _number(facts, "days_in_stage")
     usual = float(np.expm1(_number(facts, "stage_usual_stay")))
+    if up and days > usual:
+        return f"has come as far as {name}"
     text = f"in {name}" + ("" if np.isnan(days) else f" for {_days(days)}")
     if np.isnan(usual):
         return text
@@ -208,16 +226,47 @@ def _source(facts: pd.Series, _: bool) -> str:
     return f"deals of its source and type win {rate:.0%}, {lift * 100:+.0f} points against all"
 
 
-def _account(facts: pd.Series, _: bool) -> str:
+def _account(facts: pd.Series, up: bool) -> str:
     won = _number(facts, "account_won_count")
     if won >= 1:
         return f"{_count(won, 'deal')} won with this account before"
-    return "fit of the account to those that buy"
+    return f"the account is {'like' if up else 'unlike'} those that buy"
 
 
 def _calendar(facts: pd.Series, _: bool) -> str:
     days = _number(facts, "quarter_end_days")
     return "the time of year" if np.isnan(days) else f"{_days(days)} to the end of the quarter"
+
+
+def _below(name: str, limit: float) -> Callable[[pd.Series], bool]:
+    return lambda facts: _number(facts, name) < limit
+
+
+def _above(name: str, limit: float) -> Callable[[pd.Series], bool]:
+    return lambda facts: _number(facts, name) > limit
+
+
+def _never_heard(facts: pd.Series) -> bool:
+    since = _number(facts, "days_since_last_inbound")
+    return bool(np.isnan(since)) or since > 21
+
+
+def _silent(facts: pd.Series) -> bool:
+    return not _number(facts, "activities_30d_count") > 0
+
+
+Judge = Callable[[pd.Series], bool]
+READINGS: dict[str, tuple[Judge | None, Judge | None]] = {
+    "replies": (_below("days_since_last_inbound", 4), _never_heard),
+    "activity": (None, _silent),
+    "meetings": (_above("meetings_ahead_count", 0), None),
+    "contacts": (_above("contacts_90d_count", 2), _below("contacts_90d_count", 1)),
+    "close date": (None, _below("days_to_close_date", 0)),
+    "amount": (None, _above("amount_against_segment", 0.7)),
+    "account": (_above("account_won_count", 0), None),
+    "source": (_above("segment_win_rate_lift", 0.02), _below("segment_win_rate_lift", -0.02)),
+}
+"""By theme: facts that anybody reads as good for a deal, and facts that anybody reads as bad."""
 
 
 SENTENCES: dict[str, Sentence] = {

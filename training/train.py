@@ -25,8 +25,8 @@ from training.validation import ORIGINS, OutOfTime, Verdict, judge, validate
 
 MANY_ROWS = 60_000
 MOST_ROWS = 150_000
-SEASONS_DAYS = 540
-"""Shorter histories have met no season twice: features of the season would only tell the date."""
+SEASONS_DAYS = 5 * 365
+"""Shorter histories have met each season a few times: features of it would tell single dates."""
 SEASONAL = ("month", "season_sine", "season_cosine")
 STEPS = ORIGINS + 5
 """Steps that `train` reports, with the logging that follows it."""

@@ -59,11 +59,11 @@ class Verdict:
     """What out-of-time validation says of a learner against the stage x age table.
 
     Attributes
-    ---------- gain : log-loss of the table less that of the model, a deal, mean over the horizons
+    ----------
+    gain : log-loss of the table less that of the model, a deal, mean over the horizons
     figures : by horizon in days: log_loss, table_log_loss, observed_expected; auc and table_auc of
-    won
-        against not won among deals open on the same day; auc_won_lost among those that have closed
-        since
+        won against not won among deals open on the same day; auc_won_lost of won against lost
+        among those that have closed since
     """
 
     gain: Difference
