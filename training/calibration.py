@@ -18,10 +18,11 @@ PRIOR_SD = 0.10
 
 
 def deal_weights(deal: Ints) -> Floats:
-    """(n,) 1 / rows of the deal: n then counts deals, not snapshots."""
-    _, index, count = np.unique(deal, return_inverse=True, return_counts=True)
-    weights: Floats = 1.0 / count[index]
-    return weights
+    """(n,) equal weights that sum to the number of deals: n counts deals, not snapshots.
+
+    Not 1 / rows of the deal: a deal that is won soon has few rows, and its would weigh most.
+    """
+    return np.full(len(deal), len(np.unique(deal)) / max(len(deal), 1))
 
 
 def ridge_platt(logits: Floats, labels: Floats, weights: Floats) -> tuple[float, float]:

@@ -165,11 +165,13 @@ def _target(panel: Panel, kind: int, step: int, later: Floats | None) -> tuple[F
     """Targets of a step, and the rows that have one.
 
     1 where the outcome came within the step and is `kind`, 0 where it came and is not; else what
-    `later` expects at the deal's snapshot a step later (0 without `later`).
+    `later` expects at the deal's snapshot a step later (0 without `later`). A row
+    whose step has not ended counts for nothing even where its deal has closed: the last weeks
+    would hold closings alone.
     """
     came = panel.outcomes.days < step
     target = (came & (panel.outcomes.kind == kind)).astype(float)
-    known = panel.outcomes.known(step)
+    known = panel.outcomes.watched >= step
     if later is None:
         return target, known
     after = panel.next_row[step]
