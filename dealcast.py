@@ -317,12 +317,22 @@ def _say_trained(bundle: Bundle, promoted: bool, reason: str, seconds: float) ->
                 f"{f['table_log_loss']:.4f}",
                 f"{f['auc']:.3f}",
                 f"{f['table_auc']:.3f}",
+                f"{f['auc_won_lost']:.3f}",
                 f"{f['observed_expected']:.2f}",
             )
             for h, f in validation["figures"].items()
         ]
-        heads = ("won within", "deals", "log-loss", "of the table", "AUC", "of the table", "O/E")
+        heads = (
+            *("won within", "deals", "log-loss", "of the table", "AUC", "of the table"),
+            *("AUC won v lost", "O/E"),
+        )
         _table("out of time: model against stage x age table", [(h, "right") for h in heads], rows)
+    for column, seen in bundle.card["distrusted"].items():
+        out.print(
+            f"note: {column} is filled in when deals close ({seen}): it would tell the outcome, so "
+            "no model reads it",
+            markup=False,
+        )
     word = "champion" if promoted else "not champion"
     out.print(f"{word}: {reason}", markup=False)
 

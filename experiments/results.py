@@ -21,7 +21,7 @@ import pandas as pd
 from rich.console import Console
 
 from data.store import Store
-from features.history import History
+from features.history import OPEN, WON, History
 from features.outcomes import outcomes
 from training.metrics import auc, log_loss, paired
 from training.outlook import make_outlook
@@ -97,10 +97,15 @@ def judged(workspace: Path, day: str) -> dict[str, Any]:
         for h in HORIZONS
         if (later.watched >= h).all()
     ]
+    ended = later.kind != OPEN
+    won = (later.kind == WON).astype(float)[ended]
     return {
         "tier": bundle.tier,
         "reason": bundle.card["reason"],
+        "distrusted": bundle.card["distrusted"],
         "open": len(scored.frame),
+        "won_lost": (int(won.sum()), int(len(won) - won.sum())),
+        "auc_won_lost": auc(won, scored.incidence.won[ended, -1]),
         "figures": figures,
         "forecast": _forecast_against(history, bundle, as_of, cut),
     }
@@ -165,7 +170,10 @@ def _section(case: Case, found: dict[str, Any]) -> list[str]:
     lines = [
         f"## {case.name}: {case.about}",
         "",
-        f"As of {case.as_of}: {found['open']:,} open deals, tier `{found['tier']}`. {found['reason'].capitalize()}.",
+        f"As of {case.as_of}: {found['open']:,} open deals, tier `{found['tier']}`: {found['reason']}.",
+        "",
+        *_said_of_columns(found),
+        _won_against_lost(found),
         "",
         "| won within | won | expected | log-loss | of the table | gain | AUC | of the table |",
         "|---|---|---|---|---|---|---|---|",
@@ -183,6 +191,23 @@ def _section(case: Case, found: dict[str, Any]) -> list[str]:
             for f in found["forecast"]
         ]
     return lines
+
+
+def _said_of_columns(found: dict[str, Any]) -> list[str]:
+    told = [f"`{column}` ({seen})" for column, seen in found["distrusted"].items()]
+    if not told:
+        return []
+    return [f"Filled in at closing, so no model may read it: {', '.join(told)}.", ""]
+
+
+def _won_against_lost(found: dict[str, Any]) -> str:
+    won, lost = found["won_lost"]
+    if not won or not lost:
+        return f"Of the deals open then {won:,} were won since and {lost:,} lost."
+    return (
+        f"Of the deals open then {won:,} were won since and {lost:,} lost; AUC of the served p_won, "
+        f"won against lost: {found['auc_won_lost']:.3f}."
+    )
 
 
 def main() -> None:

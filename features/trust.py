@@ -33,6 +33,8 @@ def filled_later(history: History, cut: int) -> dict[str, str]:
     columns = [("deals", "account_id"), *ATTRIBUTES, *custom_attributes(history)]
     found = {}
     for table, column in columns:
+        if table == "accounts" and "deals.account_id" in found:
+            continue  # the account's columns come by its id
         blank = history.attribute(table, column).isna().to_numpy()
         if said := _difference(blank[known], closed[known], stratum[known]):
             found[f"{table}.{column}"] = said

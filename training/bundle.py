@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from features import pipeline  # noqa: F401 - registers the features that the fingerprint reads
 from features.catalogue import fingerprint
 from features.vocabulary import Vocabulary
 from training.amount import AmountModel

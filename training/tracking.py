@@ -28,6 +28,8 @@ MODEL = "dealcast"
 EXPERIMENT = "dealcast"
 CHAMPION = "champion"
 CUT = "cut"
+ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
+"""What the registry answers where there is no model, or no such alias."""
 
 
 @dataclass(frozen=True)
@@ -96,12 +98,13 @@ class Tracker:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         place = f"{client.get_run(run_id).info.artifact_uri}/bundle"
-        known = {**tags, CUT: str(bundle.cut)}
-        version = client.create_model_version(MODEL, place, run_id, tags=known).version
+        version = client.create_model_version(MODEL, place, run_id, tags=dict(tags)).version
         stamped = replace(bundle, version=str(version), card={**bundle.card, **tags})
         with tempfile.TemporaryDirectory() as folder:
             saved = save_bundle(stamped, Path(folder) / "bundle")
             client.log_artifacts(run_id, str(saved), "bundle")
+        # Last: a version without a cut has no bundle yet, or never will.
+        client.set_model_version_tag(MODEL, version, CUT, str(bundle.cut))
         return stamped
 
     def _experiment(self, client: MlflowClient) -> str:
@@ -119,15 +122,27 @@ class Tracker:
         self.client().set_registered_model_alias(MODEL, CHAMPION, version)
 
     def champion_version(self) -> str:
-        """Version the alias names; empty where there is none."""
+        """Version the alias names; empty where there is none.
+
+        Raises
+        ------
+        BundleError
+            If the registry cannot be read.
+        """
         from mlflow.exceptions import MlflowException
+        from sqlalchemy.exc import SQLAlchemyError
 
         if self.uri.startswith("sqlite") and not (self.workspace / "mlflow.db").exists():
             return ""
         try:
             return str(self.client().get_model_version_by_alias(MODEL, CHAMPION).version)
-        except MlflowException:
-            return ""
+        except (MlflowException, SQLAlchemyError) as error:
+            if getattr(error, "error_code", "") in ABSENT:
+                return ""
+            raise BundleError(
+                f"the registry {self.uri} cannot be read ({error}); put it back from a backup, or "
+                "remove it and run `dealcast train`"
+            ) from error
 
     def champion(self) -> Bundle | None:
         """Load the bundle that is served; None before the first training.
