@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
 from pydantic.config import JsonDict
 
 MOST_DEALS = 1_000
@@ -20,7 +21,19 @@ AsOf = Annotated[
         json_schema_extra=TIME,
     ),
 ]
-Scalar = Annotated[str, Field(max_length=10_000)] | float | bool | None
+
+
+def _scalar(value: Any) -> Any:
+    """Let plain values through."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("a number must be finite")
+    if value is None or isinstance(value, str | float | int):
+        return value
+    raise ValueError("a text, a number, true, false or null is allowed, not a list or an object")
+
+
+SCALARS: JsonDict = {"anyOf": [{"type": kind} for kind in ("string", "number", "boolean")]}
+Scalar = Annotated[Any, AfterValidator(_scalar), WithJsonSchema(SCALARS)]
 
 
 class Request(BaseModel):

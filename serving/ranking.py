@@ -105,8 +105,8 @@ def described(scored: Scored, history: History) -> pd.DataFrame:
     added: dict[str, pd.Series] = {
         "name": deals["name"].astype("str").fillna(told) if "name" in deals else told,
         "account_id": deals["account_id"],
-        "account": deals["account_id"].map(accounts).fillna(deals["account_id"]),
-        "owner": frame["owner_id"].map(owners).fillna(frame["owner_id"]),
+        "account": _called(deals["account_id"], accounts),
+        "owner": _called(frame["owner_id"], owners),
         "expected_close_date": pd.Series(pd.to_datetime(promised, unit="us", utc=True)),
         "flags": _flags(frame, overdue, history),
     }
@@ -133,6 +133,10 @@ def _known(table: pd.DataFrame, key: str, column: str) -> dict[str, str]:
         return {}
     rows = table.drop_duplicates(key).dropna(subset=[key, column])
     return dict(zip(rows[key], rows[column].astype("str"), strict=True))
+
+
+def _called(ids: pd.Series, names: dict[str, str]) -> pd.Series:
+    return ids.map(names).astype("str").fillna(ids)
 
 
 def reasons_of(bundle: Bundle, scored: Scored, rows: Ints) -> list[list[Reason]]:

@@ -70,7 +70,7 @@ def _fault(found: dict[str, Any]) -> dict[str, Any]:
     return {
         "field": None if unreadable else path_of(found["loc"]),
         "value": None if kind in {"missing", "json_invalid"} else shortened(found.get("input")),
-        "detail": f"not JSON: {detail}" if unreadable else detail,
+        "detail": f"not JSON: {detail}" if unreadable else detail.removeprefix("Value error, "),
         "allowed": allowed or None,
         "remedy": remedy.get(kind, "send a value that is allowed; see /docs.json"),
     }

@@ -124,7 +124,7 @@ def default_as_of(history: History, now: pd.Timestamp) -> int:
     """Choose the instant where none is asked: this minute, or the end of stale data."""
     last = history.last_fact
     if last is not None and now - last > FRESH:
-        return to_micros(last.ceil("D"))
+        return to_micros(last.floor("D") + pd.Timedelta(days=1))
     return to_micros(now.floor("min"))
 
 

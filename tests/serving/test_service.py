@@ -1,0 +1,103 @@
+"""The service as BentoML really serves it, over a socket."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).parents[2]
+START = "import sys; from pathlib import Path; from serving.service import serve; "
+START += "serve(Path(sys.argv[1]), '127.0.0.1', int(sys.argv[2]))"
+PATIENCE = 120
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(workspace: Path) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
+    """Serve a workspace in a process of its own until the block ends."""
+    port = free_port()
+    command = [sys.executable, "-c", START, str(workspace), str(port)]
+    with subprocess.Popen(
+        command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        try:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                wait_for(client, process)
+                yield client, process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+                process.communicate(timeout=PATIENCE)
+
+
+def wait_for(client: httpx.Client, process: subprocess.Popen[str]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            client.get("/healthz")
+        except httpx.TransportError:
+            time.sleep(0.1)
+        else:
+            return
+    raise AssertionError(f"not served: {process.communicate()[0]}")
+
+
+@pytest.mark.slow
+def test_a_port_in_use_is_a_clear_error(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        command = [sys.executable, "-c", START, str(tmp_path), str(other.getsockname()[1])]
+        found = subprocess.run(
+            command, cwd=ROOT, text=True, capture_output=True, timeout=PATIENCE, check=False
+        )
+    assert found.returncode == 1
+    assert "ServeError: cannot listen" in found.stderr
+    assert "choose another --port" in found.stderr
+
+
+@pytest.mark.slow
+def test_bentoml_serves_every_endpoint_until_it_is_interrupted(firm: Path) -> None:
+    with served(firm) as (client, process):
+        assert client.get("/readyz").status_code == 200
+        listed = client.post("/rank", json={"top": 3}).json()["deals"]
+        assert [deal["rank"] for deal in listed] == [1, 2, 3]
+        one = {"deal_id": listed[0]["deal_id"]}
+        assert client.post("/explain", json=one).json()["deal"]["deal_id"] == one["deal_id"]
+        assert client.post("/score").json()["deals"]
+        assert client.post("/forecast", json={"periods": 2}).json()["rows"]
+        new = {"deal_id": "n", "stage": "qualified", "created_at": "2026-05-01"}
+        assert client.post("/predict", json={"deals": [new]}).json()["deals"]
+        assert client.post("/rank", json={"top": 0}).status_code == 422
+        assert "<h1" in client.get("/").text
+        paths = client.get("/docs.json").json()["paths"]
+        assert {"/rank", "/predict", "/score", "/forecast", "/explain"} <= set(paths)
+        assert "dealcast_open_deals" in client.get("/metrics").text
+        process.send_signal(signal.SIGINT)
+        told = process.communicate(timeout=PATIENCE)[0]
+        assert process.returncode == 0
+        assert "Traceback" not in told
+
+
+@pytest.mark.slow
+def test_a_service_without_a_store_is_alive_but_not_ready(tmp_path: Path) -> None:
+    with served(tmp_path) as (client, _):
+        assert client.get("/healthz").status_code == 200
+        ready = client.get("/readyz")
+        assert ready.status_code == 503
+        assert "dealcast import" in ready.text
+        assert client.post("/rank").status_code == 503
+        assert client.get("/").status_code == 503
+        assert "dealcast_ready 0" in client.get("/metrics").text
