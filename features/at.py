@@ -11,7 +11,17 @@ import numpy as np
 
 from features.history import History
 from features.vocabulary import Vocabulary
-from features.windows import Asked, Column, Floats, Ints, Seen, Timeline, Window, days_between
+from features.windows import (
+    Asked,
+    Column,
+    Floats,
+    Ints,
+    Seen,
+    Tally,
+    Timeline,
+    Window,
+    days_between,
+)
 
 T = TypeVar("T")
 
@@ -68,9 +78,15 @@ class At:
         """Facts of each deal known before the instant."""
         return self.asked.seen(events)
 
-    def recent(self, name: str, events: Timeline, days: float) -> Window:
-        """Build a window over facts, once for the history."""
-        return self.index(f"window:{name}:{days}", lambda: Window.of(events, days))
+    def recent(self, days: int) -> Tally:
+        """Activities of each deal that happened in the last `days` days and are known."""
+
+        def build() -> Tally:
+            events = self.history.activities
+            window = self.index(f"window:{days}", lambda: Window.of(events, days))
+            return window.asked(self.asked)
+
+        return self.shared(f"recent:{days}", build)
 
     @cached_property
     def age(self) -> Floats:

@@ -14,9 +14,7 @@ from features.windows import DAY, Floats, Ints, Spans, Timeline
 def unanswered(events: Timeline) -> Timeline:
     """Activities with `unanswered`: outbound ones up to each since the last inbound one."""
     outbound, inbound = events.running("outbound"), events.values["inbound"]
-    index = np.arange(len(inbound))
-    last = np.maximum.accumulate(np.where(inbound, index + 1, 0))
-    since = np.maximum(last, events.start[events.group])
+    since = np.maximum(events.last_where(inbound) + 1, events.start[events.group])
     return events.having(unanswered=outbound[1:] - outbound[since])
 
 

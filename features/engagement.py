@@ -35,8 +35,7 @@ def count_in(at: At, what: str, days: int) -> Floats:
     """(n,) activities that happened in the last `days` days and are known."""
 
     def build() -> Floats:
-        inside = at.recent("activities", at.history.activities, days).asked(at.asked)
-        flag = flag_of(what)
+        inside, flag = at.recent(days), flag_of(what)
         return inside.count() if flag is None else inside.total(flag)
 
     return at.shared(f"count:{what}:{days}", build)
@@ -204,8 +203,7 @@ def contacts_count(at: At) -> Floats:
 )
 def new_contacts_30d_count(at: At) -> Floats:
     """By the first activity known with each contact."""
-    inside = at.recent("activities", at.history.activities, 30).asked(at.asked)
-    return inside.total("new_contact")
+    return at.recent(30).total("new_contact")
 
 
 SENIORITY = (

@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from data.contract import ACTIVITY_TYPES
 from data.settings import Settings
@@ -55,6 +57,12 @@ def encode(values: pd.Series) -> Codes:
     """Codes in order of appearance; missing is -1."""
     code, names = pd.factorize(values)
     return Codes(tuple(map(str, names)), code.astype(np.int64))
+
+
+def positions(names: pd.Index, values: pd.Series) -> Ints:
+    """(n,) position of each value among the names; -1 where it is none of them."""
+    found = pc.index_in(pa.array(values), value_set=pa.array(names, pa.large_string()))
+    return np.asarray(found.fill_null(-1).to_numpy(zero_copy_only=False), np.int64)
 
 
 def known_at(happened: pd.Series, recorded: pd.Series) -> Ints:
@@ -217,7 +225,7 @@ def _coded_history(tables: Tables, index: pd.Index) -> pd.DataFrame:
     rows = tables.deal_history
     frame = pd.DataFrame(
         {
-            "deal": index.get_indexer(pd.Index(rows["deal_id"])),
+            "deal": positions(index, rows["deal_id"]),
             "property": rows["property"].to_numpy(),
             "value": rows["value"].to_numpy(),
             "happened": micros(rows["changed_at"]),
@@ -313,7 +321,7 @@ def _closings_told_by_deals(
     latest = last["known"].fillna(-NEVER).astype(np.int64) + 1
     return pd.DataFrame(
         {
-            "deal": index.get_indexer(pd.Index(deals["deal_id"])),
+            "deal": positions(index, deals["deal_id"]),
             "value": deals["stage"].where(closes, plain),
             "happened": at,
             "known": np.maximum(at, latest),
@@ -395,7 +403,7 @@ def _activity_timeline(
     flags = {kind: (rows["type"] == kind).to_numpy(bool) for kind in ACTIVITY_TYPES}
     flags |= {way: (rows["direction"] == way).to_numpy(bool) for way in WAYS}
     timeline = Timeline.of(
-        index.get_indexer(pd.Index(rows["deal_id"])),
+        positions(index, rows["deal_id"]),
         np.maximum(happened, recorded),
         groups=len(index),
         happened=happened,

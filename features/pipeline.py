@@ -16,7 +16,7 @@ from features.history import History
 from features.snapshots import Snapshots
 from features.vocabulary import Vocabulary
 
-CHUNK = 250_000
+CHUNK = 131_072
 """Snapshots computed at once: bounds the memory of intermediate columns."""
 
 

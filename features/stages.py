@@ -91,11 +91,12 @@ def stage_visits_closed(history: History) -> Timeline:
     stages, closings = history.stages, history.closings
     first = closings.next_index(stages.group, stages.time)
     visited = (stages.values["outcome"] == OPEN) & (first >= 0)
-    pairs = np.stack([first[visited], stages.values["stage"][visited].astype(np.int64)])
-    closing, stage = np.unique(pairs, axis=1)
+    groups = len(history.stage_names) + 1
+    pairs = first[visited] * groups + stages.values["stage"][visited].astype(np.int64)
+    closing, stage = np.divmod(np.unique(pairs), groups)
     return Timeline.of(
         stage,
         closings.time[closing],
-        groups=len(history.stage_names) + 1,
+        groups=groups,
         won=closings.values["outcome"][closing] == WON,
     )

@@ -56,6 +56,8 @@ def first_at_or_after(start: Ints, times: Ints, group: Ints, at: Ints) -> Ints:
     (n,) indices; `start[group + 1]` where every fact of the group is earlier.
     """
     low, high = start[group], start[group + 1]
+    if len(low) == 1:
+        return np.array([low[0] + times[low[0] : high[0]].searchsorted(at[0])], np.int64)
     longest = int((high - low).max(initial=0))
     step = 1 << longest.bit_length() >> 1
     while step:
@@ -65,6 +67,23 @@ def first_at_or_after(start: Ints, times: Ints, group: Ints, at: Ints) -> Ints:
         low += step * earlier
         step >>= 1
     return low
+
+
+def by_group_and_time(group: Ints, time: Ints) -> Ints:
+    """Order by group, then time, ties as given: `np.lexsort`, in half the time.
+
+    Group and time are packed into one integer, of time as many leading bits as there is room for;
+    where that leaves the order open, `lexsort` finds it.
+    """
+    if not len(time):
+        return np.zeros(0, np.int64)
+    first, last = time.min(), time[time < NEVER].max(initial=time.min())
+    since = np.minimum(time, last + 1) - first
+    room = 62 - int(group.max()).bit_length()
+    cut = max(int(since.max()).bit_length() - room, 0)
+    order = np.argsort(group.astype(np.int64) << (room + 1) | since >> cut, kind="stable")
+    falls = (np.diff(time[order]) < 0) & (np.diff(group[order]) == 0)
+    return np.lexsort((time, group)) if falls.any() else order
 
 
 @dataclass(frozen=True)
@@ -87,7 +106,7 @@ class Timeline:
         if not keep.all():
             group, time = group[keep], time[keep]
             values = {name: column[keep] for name, column in values.items()}
-        order = np.lexsort((time, group))
+        order = by_group_and_time(group, time)
         group = group[order].astype(np.int64)
         start = np.searchsorted(group, np.arange(groups + 1)).astype(np.int64)
         columns = {name: np.asarray(column)[order] for name, column in values.items()}
@@ -163,23 +182,46 @@ class Timeline:
         """
         return np.asarray(self.kept(("running", column), lambda: _running(self.values[column])))
 
+    def last_where(self, mask: Bools) -> Ints:
+        """(facts,) index of the group's last fact so far for which the mask holds; -1: none."""
+        index = np.maximum.accumulate(np.where(mask, np.arange(len(mask), dtype=np.int32), -1))
+        return np.where(index >= self.start[self.group], index, -1)
+
     def peak(self, column: str, flag: str | None) -> Column:
-        """(facts,) index of the fact with the largest `column` so far in its group; -1 where none.
+        """(facts,) index of the fact with the largest `column` so far in its group; -1: none.
 
         Only facts of the flag count, where one is named.
         """
-        return np.asarray(self.kept(("peak", column, flag), lambda: self._peak(column, flag)))
+        find = self._latest if column == "happened" else self._largest
+        found = self.kept(("peak", column, flag), lambda: find(column, flag).astype(np.int32))
+        return np.asarray(found)
 
-    def _peak(self, column: str, flag: str | None) -> Column:
+    def _largest(self, column: str, flag: str | None) -> Ints:
         values = self.values[column].astype(float)
         counts = ~np.isnan(values)
         if flag is not None:
             counts &= self.values[flag]
         values = np.where(counts, values, -np.inf)
         highest = pd.Series(values).groupby(self.group).cummax().to_numpy()
-        index = np.arange(len(values), dtype=np.int32)
-        reached = np.maximum.accumulate(np.where(counts & (values >= highest), index, -1))
-        return np.where(reached >= self.start[self.group], reached, -1).astype(np.int32)
+        return self.last_where(counts & (values >= highest))
+
+    def _latest(self, column: str, flag: str | None) -> Ints:
+        """Find the fact that happened last, where none happens after it is known.
+
+        A fact known when it happened is later than all before it; only late ones are compared.
+        """
+        happened = self.values[column]
+        counts = np.ones(len(happened), bool) if flag is None else self.values[flag]
+        late = counts & (happened < self.time)
+        punctual = self.last_where(counts & ~late)
+        if not late.any():
+            return punctual
+        among_late = self.where(late).having(happened=happened[late])
+        best = np.append(np.flatnonzero(late)[among_late._largest(column, None)], -1)
+        place = np.cumsum(late) - 1
+        delayed = np.where(self.last_where(late) >= 0, best[place], -1)
+        times = np.append(happened, -NEVER)
+        return np.where(times[delayed] > times[punctual], delayed, punctual)
 
 
 def _running(column: Column) -> Column:
