@@ -25,9 +25,12 @@ if TYPE_CHECKING:
     from data.validation import Validated
     from features.history import History
     from training.bundle import Bundle
+    from training.champion import Decision
     from training.outlook import Outlook
+    from training.tracking import Tracker
 
 FRESH_DAYS = 7
+FIRST_YEAR = 1970
 app = typer.Typer(
     help="Which deals should I work today, and what will we close this quarter?",
     no_args_is_help=True,
@@ -44,6 +47,23 @@ AsOf = Annotated[
     str, typer.Option("--as-of", help="date or instant, e.g. 2026-03-31 [default: now]")
 ]
 Json = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
+
+
+def _bad(message: str) -> NoReturn:
+    err.print(f"error: {message}", markup=False)
+    raise typer.Exit(2)
+
+
+def _writable(path: Path | None) -> Path | None:
+    """Refuse a file of another kind before the work begins."""
+    if path is not None and path.suffix not in {".csv", ".parquet"}:
+        _bad(f"--out {path}: the ending must be .csv or .parquet")
+    return path
+
+
+OutFile = Annotated[
+    Path | None, typer.Option("--out", help="file.csv or file.parquet", callback=_writable)
+]
 
 
 class WorkFailedError(Exception):
@@ -67,8 +87,16 @@ def main() -> None:
         err.print("stopped; what was finished before is kept", markup=False)
         sys.exit(130)
     except _expected() as error:
-        err.print(f"error: {error}", markup=False)
+        err.print(f"error: {_told(error)}", markup=False)
         sys.exit(1)
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        reason = error.strerror or error
+        return f"{where}{reason}; check the path, your rights to it and the room on the disk"
+    return str(error)
 
 
 def _expected() -> tuple[type[BaseException], ...]:
@@ -85,12 +113,8 @@ def _expected() -> tuple[type[BaseException], ...]:
         SettingsFileError,
         BundleError,
         TrainingError,
+        OSError,
     )
-
-
-def _bad(message: str) -> NoReturn:
-    err.print(f"error: {message}", markup=False)
-    raise typer.Exit(2)
 
 
 def _now() -> pd.Timestamp:
@@ -130,6 +154,8 @@ def _parse_as_of(text: str) -> pd.Timestamp | None:
         at = pd.Timestamp(text)
     except ValueError:
         _bad(f"--as-of {text!r} is no date; write 2026-03-31 or 2026-03-31T09:00+07:00")
+    if pd.isna(at) or at.year < FIRST_YEAR:
+        _bad(f"--as-of {text!r} is no date from {FIRST_YEAR} on; write for example 2026-03-31")
     at = at.tz_localize("UTC") if at.tzinfo is None else at.tz_convert("UTC")
     if at > _now():
         _bad(f"--as-of {text} lies in the future; the latest is now")
@@ -152,7 +178,7 @@ def _as_of(text: str, history: History) -> int:
         return _micros(asked)
     now, last = _now(), history.last_fact
     if last is not None and now - last > pd.Timedelta(days=FRESH_DAYS):
-        end = last.ceil("D")
+        end = last.floor("D") + pd.Timedelta(days=1)
         err.print(
             f"the store's last fact is of {last:%Y-%m-%d}: answering as of {end:%Y-%m-%d} "
             "(give --as-of for another time)",
@@ -183,14 +209,14 @@ def _print_json(content: Any) -> None:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(frame.to_json(orient="records", date_format="iso"))
+    found: list[dict[str, Any]] = json.loads(
+        frame.to_json(orient="records", date_format="iso", double_precision=15)
+    )
     return found
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
     """Write Parquet or CSV by the ending, whole or not at all."""
-    if path.suffix not in {".csv", ".parquet"}:
-        _bad(f"--out {path}: the ending must be .csv or .parquet")
     partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.suffix == ".csv":
@@ -281,7 +307,6 @@ def train_command(as_of: AsOf = "", json_: Json = False) -> None:
 
 
 def _train(as_of: str) -> dict[str, Any]:
-    from training.champion import decide
     from training.report import log_training
     from training.tracking import Tracker
     from training.train import STEPS, train
@@ -294,11 +319,22 @@ def _train(as_of: str) -> dict[str, Any]:
         step("logging to MLflow")
         tracker = Tracker(state["workspace"])
         bundle = log_training(tracker, trained, data_version)
-        decision = decide(tracker.champion(), bundle)
+        decision = _decision(tracker, bundle)
         if decision.promote:
             tracker.promote(bundle.version)
     _say_trained(bundle, decision.promote, decision.reason, time.monotonic() - started)
     return {**bundle.card, "version": bundle.version, "champion": decision.promote}
+
+
+def _decision(tracker: Tracker, bundle: Bundle) -> Decision:
+    """Compare with the champion; one that this version cannot read any more gives way."""
+    from training.bundle import BundleError
+    from training.champion import Decision, decide
+
+    try:
+        return decide(tracker.champion(), bundle)
+    except BundleError:
+        return Decision(True, "the champion before it cannot be read any more")
 
 
 def _say_trained(bundle: Bundle, promoted: bool, reason: str, seconds: float) -> None:
@@ -351,7 +387,7 @@ def promote_command(version: str) -> None:
 @app.command("score")
 def score_command(
     as_of: AsOf = "",
-    out_: Annotated[Path | None, typer.Option("--out", help="file.csv or file.parquet")] = None,
+    out_: OutFile = None,
     json_: Json = False,
 ) -> None:
     """Score every open deal: probabilities by date, revenue, close dates, reasons."""
@@ -482,7 +518,7 @@ def forecast_command(
     period: Annotated[str, typer.Option(help="month or quarter")] = "month",
     periods: Annotated[int, typer.Option(min=1, max=24)] = 3,
     by: Annotated[str, typer.Option(help="owner,team,pipeline,source; comma-separated")] = "",
-    out_: Annotated[Path | None, typer.Option("--out", help="file.csv or file.parquet")] = None,
+    out_: OutFile = None,
     json_: Json = False,
 ) -> None:
     """Forecast what will close by month or quarter: booked, open, not yet created, with intervals."""
