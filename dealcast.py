@@ -276,7 +276,7 @@ def import_command(
         typer.Option("--skip-rejected", help="import the good rows and leave the rejected out"),
     ] = False,
 ) -> None:
-    """Merge SOURCE (a folder of the contract's tables) into the store; twice gives the same store."""
+    """Merge SOURCE (a folder of the contract's tables) into the store; twice changes nothing."""
     _import(source, skip_rejected=skip_rejected)
 
 
@@ -287,8 +287,8 @@ def _import(source: Path, *, skip_rejected: bool = False) -> None:
     _say_problems(validated)
     if len(validated.rejected) and not skip_rejected:
         raise WorkFailedError(
-            f"{len(validated.rejected):,} rows of {source} were rejected; the store stays as it was. "
-            "Mend them, or import the others with --skip-rejected"
+            f"{len(validated.rejected):,} rows of {source} were rejected; the store stays as it "
+            "was. Mend them, or import the others with --skip-rejected"
         )
     with _progress("importing", 1, "seconds") as step:
         step("merging into the store")
@@ -300,7 +300,7 @@ def _import(source: Path, *, skip_rejected: bool = False) -> None:
 
 @app.command("train")
 def train_command(as_of: AsOf = "", json_: Json = False) -> None:
-    """Fit and validate a bundle on what was known at the as-of; the champion moves only if it wins."""
+    """Fit and validate a bundle on what was known then; the champion moves only if it wins."""
     card = _train(as_of)
     if json_:
         _print_json(card)
@@ -365,8 +365,8 @@ def _say_trained(bundle: Bundle, promoted: bool, reason: str, seconds: float) ->
         _table("out of time: model against stage x age table", [(h, "right") for h in heads], rows)
     for column, seen in bundle.card["distrusted"].items():
         out.print(
-            f"note: {column} is filled in when deals close ({seen}): it would tell the outcome, so "
-            "no model reads it",
+            f"note: {column} is filled in when deals close ({seen}): it would tell the outcome, "
+            "so no model reads it",
             markup=False,
         )
     word = "champion" if promoted else "not champion"
@@ -443,8 +443,8 @@ def _say_gaps(bundle: Bundle) -> None:
     card = bundle.card
     if not card["won_with_amount"]:
         out.print(
-            "note: the history holds no amount of a won deal: revenue cannot be answered; deals are "
-            "ranked by probability and the forecast counts wins",
+            "note: the history holds no amount of a won deal: revenue cannot be answered; deals "
+            "are ranked by probability and the forecast counts wins",
             markup=False,
         )
     if not card["lost_deals"]:
@@ -521,7 +521,7 @@ def forecast_command(
     out_: OutFile = None,
     json_: Json = False,
 ) -> None:
-    """Forecast what will close by month or quarter: booked, open, not yet created, with intervals."""
+    """Forecast what will close by period: booked, open and not yet created, with intervals."""
     from training.outlook import DIMENSIONS
 
     if period not in {"month", "quarter"}:
@@ -561,8 +561,8 @@ def _say_outlook(outlook: Outlook) -> None:
     heads: list[tuple[str, Any]] = [("period", "left"), ("scope", "left"), ("of", "left")]
     _table(f"forecast: {unit}", heads + [(name, "right") for name in shown], rows)
     out.print(
-        f"{outlook.open_deals:,} open deals, all counted; {outlook.without_amount:,} of them without "
-        f"amount and {outlook.stale:,} stale. 80 % of outcomes should fall between p10 and p90",
+        f"{outlook.open_deals:,} open deals, all counted; {outlook.without_amount:,} of "
+        f"them without amount and {outlook.stale:,} stale. 80 % of outcomes should fall between p10 and p90",
         markup=False,
     )
 

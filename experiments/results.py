@@ -153,10 +153,10 @@ def page(results: Mapping[str, dict[str, Any]]) -> str:
     lines = [
         "# Results on public data",
         "",
-        "Written by `make results`, which runs the commands `import`, `train --as-of`, `score`, `rank` and",
-        "`forecast` on each set in a fresh workspace and judges the deals open at the as-of by what came",
-        "later. Log-loss is in nats (lower is better); the table is the stage x age table; +- is one standard",
-        "error of the paired difference over deals.",
+        "Written by `make results`, which runs the commands `import`, `train --as-of`, `score`,",
+        "`rank` and `forecast` on each set in a fresh workspace and judges the deals open at the",
+        "as-of by what came later. Log-loss is in nats (lower is better); the table is the stage",
+        "x age table; +- is one standard error of the paired difference over deals.",
     ]
     for case in CASES:
         if case.name not in results:
@@ -170,7 +170,8 @@ def _section(case: Case, found: dict[str, Any]) -> list[str]:
     lines = [
         f"## {case.name}: {case.about}",
         "",
-        f"As of {case.as_of}: {found['open']:,} open deals, tier `{found['tier']}`: {found['reason']}.",
+        f"As of {case.as_of}: {found['open']:,} open deals, tier `{found['tier']}`: "
+        f"{found['reason']}.",
         "",
         *_said_of_columns(found),
         _won_against_lost(found),
@@ -187,7 +188,8 @@ def _section(case: Case, found: dict[str, Any]) -> list[str]:
         unit = found["forecast"][0]["unit"]
         lines += ["", f"| month | forecast ({unit}) | p10 to p90 | came |", "|---|---|---|---|"]
         lines += [
-            f"| {f['period']} | {f['mean']:,.0f} | {f['p10']:,.0f} to {f['p90']:,.0f} | {f['actual']:,.0f} |"
+            f"| {f['period']} | {f['mean']:,.0f} | {f['p10']:,.0f} to {f['p90']:,.0f} "
+            f"| {f['actual']:,.0f} |"
             for f in found["forecast"]
         ]
     return lines
@@ -205,8 +207,8 @@ def _won_against_lost(found: dict[str, Any]) -> str:
     if not won or not lost:
         return f"Of the deals open then {won:,} were won since and {lost:,} lost."
     return (
-        f"Of the deals open then {won:,} were won since and {lost:,} lost; AUC of the served p_won, "
-        f"won against lost: {found['auc_won_lost']:.3f}."
+        f"Of the deals open then {won:,} were won since and {lost:,} lost; AUC of the served "
+        f"p_won, won against lost: {found['auc_won_lost']:.3f}."
     )
 
 

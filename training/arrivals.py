@@ -36,8 +36,7 @@ class Arrivals:
     season : (12,) log departure of each calendar month
     dispersion : variance of monthly counts over their mean, at least 1
     win_by_age : (ages,) P(won by the end of each AGE_STEP days of age)
-    quarter_shape : (3,) wins in the first, second and third month of a fiscal quarter against their
-        mean
+    quarter_shape : (3,) wins in each month of a fiscal quarter against their mean
     start_month : month in which the fiscal year starts
     """
 
@@ -66,8 +65,7 @@ class Arrivals:
         wins = np.convolve(self.a_day(day), np.diff(by_age))[:days]
         wins = wins * self.quarter_shape[month_in_quarter(day, self.start_month)]
         period = np.searchsorted(edges, day, side="right") - 1
-        found: Floats = np.bincount(period, wins, minlength=len(edges) - 1)
-        return found
+        return np.bincount(period, wins, minlength=len(edges) - 1).astype(float)
 
 
 def fit_arrivals(history: History, cut: int) -> Arrivals:
@@ -152,7 +150,7 @@ def _poisson(counts: Floats, days: Floats, edges: Ints, cut: int) -> tuple[float
 
 
 def _win_by_age(history: History, cut: int) -> Floats:
-    """(ages,) Aalen-Johansen cumulative incidence of winning by age, cohorts of the last two years."""
+    """(ages,) Aalen-Johansen incidence of winning by age, over the cohorts of two years."""
     deals = np.flatnonzero(
         (history.known_from < cut) & (history.created >= cut - COHORT_DAYS * DAY)
     )

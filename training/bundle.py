@@ -132,8 +132,8 @@ def load_bundle(folder: Path) -> Bundle:
     )
     if bundle.fingerprint != head["fingerprint"]:
         raise BundleError(
-            f"bundle {folder} was trained on features {head['fingerprint']}, the catalogue now gives "
-            f"{bundle.fingerprint}; run `dealcast train` again"
+            f"bundle {folder} was trained on features {head['fingerprint']}, the catalogue now "
+            f"gives {bundle.fingerprint}; run `dealcast train` again"
         )
     return bundle
 
@@ -146,7 +146,7 @@ def _model_json(model: Model) -> dict[str, Any]:
 
 
 def _close_json(close: CloseModel) -> dict[str, Any]:
-    """Models by reference: knots that share a model, or models that share a basis, store it once."""
+    """Models with the bases of their logistic parts stored once and referred to by number."""
     bases: list[dict[str, Any]] = []
     sides = {
         side: [_share_basis(_model_json(model), bases) for model in getattr(close, side)]

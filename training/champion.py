@@ -22,7 +22,7 @@ def _day(cut: int) -> str:
 
 
 def _gain(bundle: Bundle) -> tuple[float, float]:
-    """Out-of-time gain over the table, in nats a deal, and its standard error; (0, 0) for a table."""
+    """Out-of-time gain over the table, in nats, and its standard error; (0, 0) for a table."""
     validation = bundle.card.get("validation")
     if not validation or bundle.tier == "table":
         return 0.0, 0.0
@@ -41,8 +41,9 @@ def decide(champion: Bundle | None, challenger: Bundle) -> Decision:
     if challenger.cut < champion.cut:
         return Decision(
             False,
-            f"the champion (version {champion.version}) has learned up to {_day(champion.cut)}, the new "
-            f"bundle only up to {_day(challenger.cut)}; it answers when you ask as of its own time",
+            f"the champion (version {champion.version}) has learned up to {_day(champion.cut)}, "
+            f"the new bundle only up to {_day(challenger.cut)}; it answers when you ask as of its own "
+            "time",
         )
     new, new_error = _gain(challenger)
     old, old_error = _gain(champion)

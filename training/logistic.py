@@ -23,7 +23,7 @@ from training.learners import Learner, Model, expit
 QUANTILES = (0.02, 0.35, 0.7, 0.98)
 MOST_ROWS = 80_000
 LEAST_SCALE = 0.2
-"""Columns lie in [0, 1]; one that is rarely on is not blown up, or a few rows would swing its slope."""
+"""Columns lie in [0, 1]; one that is rarely on is not blown up: few rows would swing its slope."""
 CONVERGED = 1e-6
 """Fitting ends when a step gains less than this, in nats a row."""
 HALVINGS = 12
@@ -150,7 +150,7 @@ class LogisticModel(Model):
     kind = "logistic"
 
     def logits(self, features: pd.DataFrame) -> Floats:
-        """(n,) log-odds; summed row by row, so that a deal's score does not depend on the batch."""
+        """(n,) log-odds; summed row by row: a deal's score does not depend on the batch."""
         matrix, _ = self.basis.columns(features)
         total: Floats = self.intercept + (matrix * self.coefficients).sum(axis=1)
         return total
@@ -190,7 +190,7 @@ class Logistic(Learner):
     l2: float = 600.0
 
     def prepare(self, features: pd.DataFrame, thin: Bools) -> Prepared:
-        """Learn the basis on the thinned rows (at most MOST_ROWS), which are also those fitted on."""
+        """Learn the basis on the thinned rows (at most MOST_ROWS); they are also fitted on."""
         chosen = np.flatnonzero(thin)
         if len(chosen) > MOST_ROWS:
             chosen = chosen[:: int(np.ceil(len(chosen) / MOST_ROWS))]

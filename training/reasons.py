@@ -39,7 +39,7 @@ class Reason:
 
 
 def contributions(bundle: Bundle, features: pd.DataFrame) -> pd.DataFrame:
-    """(n, features + 1) parts of the calibrated log-odds of winning within 84 days; `base` is the rest."""
+    """(n, features + 1) parts of the calibrated log-odds of winning within 84 days, and `base`."""
     parts = bundle.close.won[EXPLAINED].contributions(features)
     parts = parts * bundle.close.slope[0]
     parts["base"] += bundle.close.offset[0]

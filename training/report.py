@@ -23,7 +23,7 @@ INK, ACCENT, MUTED = "#1f2933", "#0b6e99", "#9aa5b1"
 
 
 def log_training(tracker: Tracker, trained: Trained, data_version: str) -> Bundle:
-    """Log a run with parameters, metrics and plots, and register its bundle; give it back stamped."""
+    """Log a run with its plots and register its bundle; gives the bundle back stamped."""
     with tempfile.TemporaryDirectory() as folder:
         plots = training_plots(trained, Path(folder))
         bundle, _ = tracker.register(
@@ -91,7 +91,7 @@ def _axes() -> Any:
 
 
 def _reliability(found: OutOfTime, horizon: int, p: Floats, path: Path) -> None:
-    """Observed share against predicted probability in ten equally filled bins, two standard errors."""
+    """Observed share against predicted probability in ten equally filled bins."""
     labels, weights = found.labels[horizon], deal_weights(found.deal)
     figure, axes = _axes()
     edges = np.quantile(p, np.linspace(0, 1, BINS + 1))

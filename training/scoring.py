@@ -63,7 +63,7 @@ class Scored:
 
 
 def score(bundle: Bundle, history: History, as_of: int, deals: Ints | None = None) -> Scored:
-    """Score the deals open at `as_of` (microseconds), or those of `deals` (codes) that are open."""
+    """Score the deals open at `as_of` (microseconds), or those among `deals` (codes)."""
     snapshots = open_deals(history, as_of)
     if deals is not None:
         snapshots = snapshots.take(np.isin(snapshots.deal, deals))

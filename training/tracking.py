@@ -156,8 +156,7 @@ class Tracker:
         return self.load(version) if version else None
 
     def bundle_for(self, as_of: int) -> Bundle | None:
-        """Load what may answer as of an instant: a bundle that had learned nothing from later
-        facts.
+        """Load what may answer as of an instant: a bundle that knows no later fact.
 
         The champion where its cut allows it; else the newest registered version with a cut at or
         before `as_of`; else the champion all the same, whose cut then tells that the answer is no
@@ -183,7 +182,8 @@ class Tracker:
             folder = download_artifacts(artifact_uri=source, tracking_uri=self.uri)
         except (MlflowException, OSError) as error:
             raise BundleError(
-                f"version {version} of the registry cannot be fetched ({error}); run `dealcast train`"
+                f"version {version} of the registry cannot be fetched ({error}); run "
+                "`dealcast train`"
             ) from error
         return load_bundle(Path(folder))
 

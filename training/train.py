@@ -135,30 +135,31 @@ def longest_horizon(rows: Panel) -> float:
 
 
 def choose(tier: Tier, closed: int, verdict: Verdict | None) -> TierChoice:
-    """Serve the model only where it beats the table out of time by more than one standard error."""
+    """Serve the model only where it beats the table out of time by over one standard error."""
     if tier == "table":
         return TierChoice(
             "table",
-            f"only {closed} closed deals are known; below 50 the stage x age table, shrunk to a prior, "
-            "is the most that they can carry",
+            f"only {closed} closed deals are known; below 50 the stage x age table, shrunk to a "
+            "prior, is the most that they can carry",
         )
     if verdict is None:
         return TierChoice(
             "table",
-            f"{closed} closed deals, but the history is too short to test a model on a later time; "
-            "the stage x age table is served",
+            f"{closed} closed deals, but the history is too short to test a model on a later "
+            "time; the stage x age table is served",
         )
     gain = verdict.gain
     shown = f"{gain.mean:+.4f} +- {gain.standard_error:.4f} nats a deal over {gain.deals:,} deals"
     if not gain.better:
         return TierChoice(
             "table",
-            "the history holds no signal beyond stage and age that stands up out of time: the model's "
-            f"log-loss against the stage x age table is {shown}; the table is served",
+            "the history holds no signal beyond stage and age that stands up out of time: the "
+            f"model's log-loss against the stage x age table is {shown}; the table is served",
         )
     return TierChoice(
         tier,
-        f"{closed:,} closed deals, and out of time the model beats the stage x age table by {shown}",
+        f"{closed:,} closed deals, and out of time the model beats the stage x age table by "
+        f"{shown}",
     )
 
 

@@ -82,7 +82,7 @@ def horizons_for(history_days: float) -> tuple[int, ...]:
 
 
 def origins_for(panel: Panel) -> list[int]:
-    """Data cuts of the validation, newest first: windows that touch, all outcomes mature by the cut."""
+    """Data cuts of the validation, newest first; their windows touch, all outcomes mature."""
     longest = _horizons(panel)[-1]
     window = WINDOWS[longest]
     return [panel.cut - (longest + k * window) * DAY for k in range(1, ORIGINS + 1)]
