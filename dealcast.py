@@ -562,7 +562,8 @@ def _say_outlook(outlook: Outlook) -> None:
     _table(f"forecast: {unit}", heads + [(name, "right") for name in shown], rows)
     out.print(
         f"{outlook.open_deals:,} open deals, all counted; {outlook.without_amount:,} of "
-        f"them without amount and {outlook.stale:,} stale. 80 % of outcomes should fall between p10 and p90",
+        f"them without amount and {outlook.stale:,} stale. 80 % of outcomes should fall between "
+        "p10 and p90",
         markup=False,
     )
 
@@ -578,13 +579,20 @@ def _table(title: str, heads: list[tuple[str, Any]], rows: list[tuple[Any, ...]]
 
 @app.command("features")
 def features_command(
+    action: Annotated[
+        str, typer.Argument(help="nothing, or `audit`: prove that no feature sees the future")
+    ] = "",
     json_: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="print docs/features.md")] = False,
 ) -> None:
     """Print the catalogue: every feature with family, unit and meaning."""
     from features.dictionary import catalogue_markdown, catalogue_rows
 
-    if markdown:
+    if action not in {"", "audit"}:
+        _bad(f"features {action!r}: allowed is audit")
+    if action == "audit":
+        _audit()
+    elif markdown:
         out.print(catalogue_markdown(), markup=False, end="")
     elif json_:
         _print_json(catalogue_rows())
@@ -592,6 +600,24 @@ def features_command(
         rows = [(r["family"], r["name"], r["unit"], r["meaning"]) for r in catalogue_rows()]
         heads = [(name, "left") for name in ("family", "feature", "unit", "meaning")]
         _table(f"{len(rows)} features", heads, rows)
+
+
+def _audit() -> None:
+    """Audit the features on the store at three instants spread over its history."""
+    from features.audit import audit
+
+    history, _ = _history()
+    if history.last_fact is None:
+        raise WorkFailedError("the store holds no deal; run `dealcast import SOURCE` first")
+    first, last = int(history.created.min()), _micros(history.last_fact)
+    instants = [int(first + (last - first) * share) for share in (0.4, 0.6, 0.8)]
+    with _progress("auditing", 1, "a minute") as step:
+        step("deleting, altering and adding facts of later")
+        report = audit(history.tables, history.settings, instants)
+    for line in report.lines():
+        out.print(line, markup=False)
+    if not report.passed:
+        raise typer.Exit(1)
 
 
 @app.command("serve")

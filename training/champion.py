@@ -42,8 +42,8 @@ def decide(champion: Bundle | None, challenger: Bundle) -> Decision:
         return Decision(
             False,
             f"the champion (version {champion.version}) has learned up to {_day(champion.cut)}, "
-            f"the new bundle only up to {_day(challenger.cut)}; it answers when you ask as of its own "
-            "time",
+            f"the new bundle only up to {_day(challenger.cut)}; it answers when you ask as of its "
+            "own time",
         )
     new, new_error = _gain(challenger)
     old, old_error = _gain(champion)
