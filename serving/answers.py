@@ -58,9 +58,8 @@ def rows_of(view: View, deal_ids: Sequence[str], *, reasons: bool = True) -> lis
     known = view.history.position_of
     if unknown := [deal_id for deal_id in deal_ids if deal_id not in known]:
         raise unknown_deals(unknown)
-    place = {deal_id: row for row, deal_id in enumerate(view.deals["deal_id"])}
-    found = [deal_id for deal_id in dict.fromkeys(deal_ids) if deal_id in place]
-    rows = np.array([place[deal_id] for deal_id in found], np.int64)
+    found = [deal_id for deal_id in dict.fromkeys(deal_ids) if deal_id in view.place]
+    rows = np.array([view.place[deal_id] for deal_id in found], np.int64)
     frame = view.deals.iloc[rows].reset_index(drop=True)
     if reasons:
         frame = with_reasons(frame, view.reasons(rows))
@@ -122,7 +121,7 @@ def explained(view: View, asked: ExplainRequest) -> Content:
             field="deal_id",
             value=asked.deal_id,
         )
-    place = int(np.flatnonzero(view.deals["deal_id"] == asked.deal_id)[0])
+    place = view.place[asked.deal_id]
     reasons = view.reasons(np.array([place]))[0]
     return {
         **head(view),

@@ -39,11 +39,11 @@ def add_page(app: FastAPI, engine: Engine) -> None:
     def page(owner: Owner = "", team: Owner = "", top: Top = 25, page: PageNumber = 1) -> Response:
         try:
             view = engine.view()
-            content = {**frame_of(view), **body_of(view, owner, team, top, page)}
+            content = {**frame_of(view, engine.clock()), **body_of(view, owner, team, top, page)}
         except NotReadyError as error:
             return _html(templates, "empty.html", 503, detail=str(error))
         except UnknownNameError as error:
-            content = {**frame_of(view), "unknown": error}
+            content = {**frame_of(view, engine.clock()), "unknown": error}
             return _html(templates, "unknown.html", 404, **content)
         return _html(templates, "page.html", 200, **content)
 
@@ -76,7 +76,7 @@ def _html(templates: Environment, name: str, status: int, **content: Any) -> HTM
     return HTMLResponse(templates.get_template(name).render(**content), status)
 
 
-def frame_of(view: View) -> dict[str, Any]:
+def frame_of(view: View, now: pd.Timestamp) -> dict[str, Any]:
     """Give what stands around every page: the instant, the model, the data, what must be said."""
     card = view.bundle.card
     return {
@@ -85,21 +85,21 @@ def frame_of(view: View) -> dict[str, Any]:
         "version": view.bundle.version,
         "reason": card.get("reason", ""),
         "last_fact": view.last_fact,
-        "age": _age(view),
+        "age": _age(view, now),
         "notes": view.notes,
         "currency": currency(view.history),
     }
 
 
-def _age(view: View) -> str:
+def _age(view: View, now: pd.Timestamp) -> str:
     """Say how old the newest fact is, in words."""
     if view.last_fact is None:
         return "no data"
-    hours = (view.instant - view.last_fact) / pd.Timedelta(hours=1)
+    hours = (now - view.last_fact) / pd.Timedelta(hours=1)
     if hours < 1:
         return "less than an hour old"
     count, unit = (int(hours), "hour") if hours < 48 else (int(hours // 24), "day")
-    return f"{count} {unit}{'' if count == 1 else 's'} old"
+    return f"{count:,} {unit}{'' if count == 1 else 's'} old"
 
 
 def body_of(view: View, owner: str, team: str, top: int, page: int) -> dict[str, Any]:

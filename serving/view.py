@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -63,13 +64,15 @@ class View:
         """The as-of as a time, UTC."""
         return to_time(self.as_of)
 
-    @property
+    @cached_property
     def deals(self) -> pd.DataFrame:
         """Scores of the open deals with what people call things by (see `ranking.described`)."""
-        if "deals" not in self.memo:
-            self.memo["deals"] = described(self.scored, self.history)
-        found: pd.DataFrame = self.memo["deals"]
-        return found
+        return described(self.scored, self.history)
+
+    @cached_property
+    def place(self) -> dict[str, int]:
+        """Row of each open deal in the scores."""
+        return {deal_id: row for row, deal_id in enumerate(self.scored.frame["deal_id"])}
 
     def reasons(self, rows: Ints) -> list[list[Reason]]:
         """Reasons of rows of the scores."""
@@ -95,7 +98,7 @@ class View:
         found: Outlook = self.memo[key]
         return found
 
-    @property
+    @cached_property
     def last_fact(self) -> pd.Timestamp | None:
         """When the last fact known at this instant became known; None where nothing was known."""
         history = self.history
