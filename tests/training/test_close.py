@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.tables import Tables
+from features.history import LOST, WON, History
+from features.snapshots import panel as weekly
+from features.windows import DAY
+from training.close import CloseModel, _fit_side, fit_close, make_panel
+from training.incidence import KNOTS
+from training.learners import Learner, Model, expit
+from training.table import Table
+from training.tiers import learner_of
+from training.train import train
+
+CUT = pd.Timestamp("2024-06-01", tz="UTC")
+MICROS = int(CUT.as_unit("us").asm8.astype("int64"))
+
+
+def before(days):
+    return CUT - pd.Timedelta(days=days)
+
+
+class Spy(Learner):
+    """Learns nothing, answers a fixed chance and remembers each target with its rows."""
+
+    def __init__(self, chance=0.3):
+        self.chance, self.seen = chance, []
+
+    def prepare(self, features, _thin):
+        return len(features)
+
+    def fit(self, _prepared, target, rows, _start=None):
+        self.seen.append((target.copy(), rows.copy()))
+        return Fixed(self.chance)
+
+    def answers(self, prepared, _model):
+        return np.full(prepared, np.log(self.chance / (1 - self.chance)))
+
+
+class Fixed(Model):
+    kind = "fixed"
+
+    def __init__(self, chance):
+        self.chance = chance
+
+    def logits(self, features):
+        return np.full(len(features), np.log(self.chance / (1 - self.chance)))
+
+    def contributions(self, features):
+        raise NotImplementedError
+
+    def to_json(self):
+        return {}
+
+
+def panel_of(history, cut=MICROS):
+    chosen = weekly(history, cut)
+    features = pd.DataFrame({"age_days": np.arange(len(chosen), dtype=float)})
+    return make_panel(history, chosen, features, cut)
+
+
+@pytest.fixture
+def three(make_history):
+    """Won after 20 days, lost after 40, still open; all created 70 days before the cut."""
+    return make_history(
+        {
+            "created": [before(70)] * 3,
+            "closed": [before(50), before(30), pd.NaT],
+            "won": [True, False, None],
+        }
+    )
+
+
+def test_rows_one_step_later_are_of_the_same_deal_at_that_time(history, cut):
+    panel = panel_of(history, cut)
+    for step, later in panel.next_row.items():
+        has = later >= 0
+        assert has.any()
+        assert (panel.snapshots.deal[later[has]] == panel.snapshots.deal[has]).all()
+        ahead = panel.snapshots.time[later[has]] - panel.snapshots.time[has]
+        assert (ahead == step * DAY).all()
+
+
+def test_row_without_one_later_is_minus_one(three):
+    panel = panel_of(three)
+    last = panel.snapshots.time == MICROS
+    assert last.sum() == 1
+    assert (panel.next_row[28][last] == -1).all()
+
+
+def test_thinned_rows_are_a_quarter_and_four_weeks_apart(history, cut):
+    panel = panel_of(history, cut)
+    assert panel.thin.mean() == pytest.approx(0.25, abs=0.02)
+    thin = panel.snapshots.take(panel.thin)
+    apart = np.diff(thin.time)[np.diff(thin.deal) == 0]
+    assert (apart >= 28 * DAY).all()
+
+
+def test_closed_deals_of_a_panel_are_those_with_a_known_outcome(three):
+    assert panel_of(three).closed_deals == 2
+
+
+def fitted_targets(history, kind):
+    """Targets of the rows that teach, by (deal, days back), of every fit of one outcome."""
+    spy, panel = Spy(), panel_of(history)
+    models = _fit_side(panel, spy, spy.prepare(panel.features, panel.thin), kind, None)
+    assert len(models) == len(KNOTS) + 1
+    back = (MICROS - panel.snapshots.time) // DAY
+    return [
+        {
+            (int(panel.snapshots.deal[n]), int(back[n])): float(target[n])
+            for n in np.flatnonzero(rows)
+        }
+        for target, rows in spy.seen
+    ]
+
+
+def test_first_target_is_one_where_won_in_the_step_and_zero_where_lost(three):
+    won = fitted_targets(three, WON)[0]
+    lost = fitted_targets(three, LOST)[0]
+    # Rows 63 and 56 days back of the deal that was won 50 days back.
+    assert won[0, 63] == won[0, 56] == 1.0
+    assert lost[0, 63] == lost[0, 56] == 0.0
+    # The deal lost 30 days back: within the step from 56 days back on, not yet from 63.
+    assert (won[1, 63], won[1, 56]) == (0.0, 0.0)
+    assert (lost[1, 63], lost[1, 56]) == (0.0, 1.0)
+    assert won[2, 35] == lost[2, 35] == 0.0
+
+
+def test_row_whose_step_has_not_ended_by_the_cut_teaches_nothing(make_history):
+    recent = make_history(
+        {
+            "created": [before(70)] * 2,
+            "closed": [before(3), pd.NaT],
+            "won": [True, None],
+        }
+    )
+    first = fitted_targets(recent, WON)[0]
+    assert {back for _, back in first} == {28, 35, 42, 49, 56, 63}
+    assert first[0, 28] == 1.0
+
+
+def test_open_deal_takes_the_later_answer_and_a_closed_one_its_outcome(three):
+    second = fitted_targets(three, WON)[1]
+    assert second[0, 56] == 1.0
+    assert second[1, 56] == 0.0
+    assert second[2, 35] == pytest.approx(0.3)
+    assert second[2, 28] == pytest.approx(0.3)
+    assert (2, 21) not in second
+
+
+def test_later_steps_count_outcomes_of_their_own_length(three):
+    long_step = fitted_targets(three, LOST)[4]
+    assert set(long_step) == set()
+
+
+def test_deal_that_came_back_after_its_loss_teaches_both_lives(five_deals):
+    history = History.of(five_deals)
+    cut = int(pd.Timestamp("2024-07-01", tz="UTC").as_unit("us").asm8.astype("int64"))
+    panel = panel_of(history, cut)
+    mine = panel.snapshots.deal == history.position_of["R"]
+    assert set(panel.outcomes.kind[mine]) == {0, LOST}
+
+
+def test_incidence_is_calibrated_by_slope_and_offset_of_each_side():
+    models = tuple(Fixed(p) for p in np.linspace(0.1, 0.35, len(KNOTS) + 1))
+    features = pd.DataFrame({"age_days": [1.0, 2.0]})
+    plain = CloseModel(models, models, 120.0, 730.0)
+    found = replace(plain, slope=(1.0, 2.0), offset=(0.5, 0.0)).incidence(features)
+    assert plain.incidence(features).won[0] == pytest.approx(np.linspace(0.1, 0.35, 6))
+    logits = np.array([m.logits(features)[0] for m in models])
+    assert found.won[0] == pytest.approx(expit(logits + 0.5))
+    assert found.lost[0] == pytest.approx(expit(2 * logits))
+
+
+def test_model_of_no_deals_answers_with_no_rows(bundles, panel):
+    for bundle in bundles.values():
+        assert bundle.close.incidence(panel.features.iloc[:0]).won.shape == (0, len(KNOTS) + 1)
+
+
+def test_deal_alone_gets_the_curve_it_gets_in_company(bundles, panel):
+    for bundle in bundles.values():
+        some = panel.features.iloc[::97].iloc[:40]
+        together = bundle.close.incidence(some)
+        alone = bundle.close.incidence(some.iloc[[7]])
+        assert alone.won.tolist() == together.won[[7]].tolist()
+        assert alone.lost.tolist() == together.lost[[7]].tolist()
+
+
+def test_curves_of_every_tier_are_a_competing_risk_pair(bundles, panel):
+    for bundle in bundles.values():
+        found = bundle.close.incidence(panel.features)
+        assert (np.diff(found.won, axis=1) >= 0).all()
+        assert (np.diff(found.lost, axis=1) >= 0).all()
+        assert (found.won + found.lost <= 1 + 1e-9).all()
+
+
+def test_constant_hazard_is_recovered(make_history):
+    """Deals that close on any day with the same chance, four in ten won: the curves are known."""
+    rng = np.random.default_rng(0)
+    created = before(600) + pd.to_timedelta(rng.uniform(0, 600, 6000), unit="D").round("s")
+    closed = created + pd.to_timedelta(rng.exponential(50, 6000), unit="D").round("s")
+    deals = pd.DataFrame({"created": created, "closed": closed, "won": rng.random(6000) < 0.4})
+    deals["closed"] = deals["closed"].where(deals["closed"] < CUT)
+    panel = panel_of(make_history(deals))
+    age = (panel.snapshots.time - MICROS) / DAY
+    panel = replace(panel, features=panel.features.assign(age_days=age - age.min()))
+    found = fit_close(panel, Table(), 600.0).incidence(panel.features.iloc[::50])
+    for day in KNOTS:
+        closed_by = 1 - np.exp(-day / 50)
+        assert found.won_by(day).mean() == pytest.approx(0.4 * closed_by, abs=0.03)
+        assert found.lost_by(day).mean() == pytest.approx(0.6 * closed_by, abs=0.03)
+    assert found.won[:, -1].mean() == pytest.approx(0.4, abs=0.04)
+
+
+def test_fold_stops_at_its_horizon_and_the_last_knot_stands_in_for_the_rest(panel):
+    model = fit_close(panel, Table(), 365.0, until=84)
+    whole = fit_close(panel, Table(), 365.0)
+    assert model.won[2].cells.tolist() == whole.won[2].cells.tolist()
+    assert all(each is model.won[2] for each in model.won[3:])
+
+
+def flipped_after(tables, cut):
+    """The same history up to an instant; every closing known from then on is the other one."""
+    other = {"closed_won": "closed_lost", "closed_lost": "closed_won"}
+    rows = tables.deal_history
+    late = rows["recorded_at"].fillna(rows["changed_at"]) >= cut
+    closing = late & (rows["property"] == "stage") & rows["value"].isin(list(other))
+    rows = rows.assign(value=rows["value"].where(~closing, rows["value"].map(other)))
+    deals = tables.deals
+    late = deals["deal_id"].isin(rows.loc[closing, "deal_id"])
+    deals = deals.assign(
+        stage=deals["stage"].where(~late, deals["stage"].replace(other)),
+        is_won=deals["is_won"].where(~late, ~deals["is_won"]),
+    )
+    assert closing.sum() > 20
+    return Tables.of({**dict(tables.items()), "deal_history": rows, "deals": deals})
+
+
+@pytest.mark.slow
+def test_no_outcome_known_after_the_cut_changes_anything(firm, trained, cut, tmp_path):
+    """The purge: what is learned as of an instant is the same to the last bit in any future."""
+    from training.bundle import FILES, save_bundle
+
+    instant = pd.Timestamp(cut, unit="us", tz="UTC")
+    future = History.of(flipped_after(Tables.of(firm.tables), instant))
+    save_bundle(trained.bundle, tmp_path / "one")
+    save_bundle(train(future, cut).bundle, tmp_path / "other")
+    for name in FILES:
+        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "other" / name).read_bytes()
+
+
+def test_no_model_of_any_tier_depends_on_outcomes_after_the_cut(firm, panel, categorical, cut):
+    instant = pd.Timestamp(cut, unit="us", tz="UTC")
+    future = History.of(flipped_after(Tables.of(firm.tables), instant))
+    other = make_panel(future, panel.snapshots, panel.features, cut)
+    learner = learner_of("logistic", categorical)
+    one, two = (fit_close(each, learner, 365.0, until=56) for each in (panel, other))
+    assert one.won[1].logits(panel.features).tolist() == two.won[1].logits(panel.features).tolist()

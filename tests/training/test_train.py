@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.tables import Tables
+from features.catalogue import CATALOGUE
+from features.history import History
+from features.trust import filled_later
+from training.learners import Blend
+from training.logistic import Logistic
+from training.metrics import Difference
+from training.table import Table
+from training.tiers import learner_of, tier_for
+from training.train import (
+    STEPS,
+    TrainingError,
+    bounded_panel,
+    choose,
+    informative,
+    longest_horizon,
+    train,
+)
+from training.validation import Verdict
+
+CUT = pd.Timestamp("2024-06-01", tz="UTC")
+MICROS = int(CUT.as_unit("us").asm8.astype("int64"))
+
+
+def verdict(mean, error=0.001):
+    return Verdict(Difference(mean, error, 400), {}, (1.0, 1.0), (0.0, 0.0))
+
+
+def by_chance(count, seed=0, **columns):
+    """Deals that close on any day with the same chance and are won by a toss: nothing to learn."""
+    rng = np.random.default_rng(seed)
+    created = CUT - pd.to_timedelta(rng.uniform(20, 560, count), unit="D").round("s")
+    closed = created + pd.to_timedelta(rng.exponential(60, count) + 1, unit="D").round("s")
+    deals = pd.DataFrame({"created": created, "closed": closed, "won": rng.random(count) < 0.5})
+    deals["closed"] = deals["closed"].where(closed < CUT)
+    deals["source"] = rng.choice(["a", "b", "c"], count)
+    deals["amount"] = np.exp(rng.normal(8, 1, count))
+    return deals.assign(**columns)
+
+
+@pytest.mark.parametrize(
+    ("closed", "tier"),
+    [
+        (0, "table"),
+        (49, "table"),
+        (50, "logistic"),
+        (299, "logistic"),
+        (300, "blend"),
+        (999, "blend"),
+        (1000, "full"),
+        (10**6, "full"),
+    ],
+)
+def test_number_of_closed_deals_decides_how_rich_a_model_may_be(closed, tier):
+    assert tier_for(closed) == tier
+
+
+def test_every_tier_has_its_learner():
+    kinds = {"table": Table, "logistic": Logistic, "blend": Blend, "full": Blend}
+    assert {tier: type(learner_of(tier, ())) for tier in kinds} == kinds
+    assert learner_of("blend", ()) != learner_of("full", ())
+
+
+def test_few_closed_deals_get_the_table_and_the_reason_says_how_few():
+    choice = choose("table", 49, None)
+    assert choice.tier == "table"
+    assert choice.reason.startswith("only 49 closed deals")
+
+
+def test_history_too_short_to_test_on_gets_the_table_and_the_reason_says_so():
+    choice = choose("blend", 500, None)
+    assert choice.tier == "table"
+    assert "too short" in choice.reason
+
+
+@pytest.mark.parametrize("mean", [-0.5, 0.0, 0.0009, 0.001])
+def test_gain_within_one_standard_error_gets_the_table_with_the_figure(mean):
+    choice = choose("full", 2000, verdict(mean))
+    assert choice.tier == "table"
+    assert f"{mean:+.4f}" in choice.reason
+    assert "no signal" in choice.reason
+
+
+def test_gain_above_one_standard_error_is_served_with_the_figure():
+    choice = choose("full", 2000, verdict(0.002))
+    assert choice.tier == "full"
+    assert "2,000 closed deals" in choice.reason
+    assert "+0.0020 +- 0.0010" in choice.reason
+
+
+def test_training_before_anything_is_known_says_when_the_first_deal_was(history):
+    early = int(pd.Timestamp("2010-01-01", tz="UTC").as_unit("us").asm8.astype("int64"))
+    with pytest.raises(TrainingError, match=r"known before 2010-01-01.*on 20\d\d.*later --as-of"):
+        train(history, early)
+
+
+def test_training_on_an_empty_store_says_to_import():
+    with pytest.raises(TrainingError, match="dealcast import"):
+        train(History.of(Tables.empty()), MICROS)
+
+
+def test_five_deals_are_served_by_the_table(five_deals):
+    steps = []
+    trained = train(History.of(five_deals), MICROS, steps.append)
+    assert trained.bundle.tier == "table"
+    assert trained.bundle.card["reason"].startswith("only 3 closed deals")
+    assert trained.verdict is None
+    assert 0 < len(steps) <= STEPS
+
+
+def test_one_deal_that_was_closed_within_the_day_can_be_trained_on(make_history):
+    at = pd.Timestamp("2024-03-05T10:00", tz="UTC")
+    deal = {"created": [at], "closed": [at + pd.Timedelta("5h")], "won": [True], "amount": [5.0]}
+    bundle = train(make_history(deal), MICROS).bundle
+    assert (bundle.tier, bundle.card["snapshots"], bundle.card["won_deals"]) == ("table", 0, 1)
+
+
+def test_card_counts_what_the_history_holds(trained, history, cut):
+    card, known = trained.bundle.card, history.closings.time < cut
+    closed = np.unique(history.closings.group[known])
+    assert card["closed_deals"] == len(closed)
+    assert card["won_deals"] + card["lost_deals"] == known.sum()
+    assert card["deals"] == (history.known_from < cut).sum()
+    assert card["snapshots"] == len(bounded_panel(history, cut))
+    assert card["features"] == len(trained.bundle.features)
+    assert trained.bundle.cut == cut
+
+
+def test_training_names_its_steps_and_no_more_than_it_promised(trained, steps):
+    assert trained.bundle
+    assert 3 < len(steps) == len(set(steps)) <= STEPS
+
+
+def test_columns_that_never_vary_are_left_out():
+    frame = pd.DataFrame(
+        {"age_days": [1.0, 2.0], "same": [1.0, 1.0], "gap": [np.nan, 1.0], "none": [np.nan] * 2}
+    )
+    assert list(informative(frame)) == ["age_days", "gap"]
+    assert list(informative(frame.iloc[:1])) == ["age_days"]
+
+
+def test_longest_horizon_is_that_of_the_history_and_two_years_at_most(panel):
+    assert 84 <= longest_horizon(panel) <= 730
+    short = replace(panel, snapshots=panel.snapshots.take(panel.snapshots.time > panel.cut - 1))
+    assert longest_horizon(short) == 84
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1])
+def test_history_without_signal_is_served_by_the_table_and_says_so(make_history, seed):
+    bundle = train(make_history(by_chance(600, seed)), MICROS).bundle
+    assert bundle.tier == "table"
+    assert "no signal" in bundle.card["reason"]
+    for figures in bundle.card["validation"]["figures"].values():
+        assert 0.8 < figures["observed_expected"] < 1.25
+
+
+@pytest.mark.slow
+def test_shuffled_outcomes_of_the_demo_firm_hold_no_signal(firm, cut):
+    tables = Tables.of(firm.tables)
+    rows = tables.deal_history
+    closing = rows["value"].isin(["closed_won", "closed_lost"])
+    values = rows["value"].to_numpy(object).copy()
+    values[closing] = np.random.default_rng(1).permutation(values[closing])
+    rows = rows.assign(value=pd.Series(values, rows.index, dtype="str"))
+    deals = tables.deals.assign(stage="qualification", is_won=pd.NA, closed_at=pd.NaT)
+    frames = {**dict(tables.items()), "deal_history": rows, "deals": deals}
+    verdict = train(History.of(Tables.of(frames)), cut).verdict
+    # Which deals close soon can still be told; whether they are won cannot.
+    assert abs(verdict.figures[84]["auc_won_lost"] - 0.5) < 0.12
+
+
+def test_column_filled_in_when_deals_close_is_distrusted_and_an_honest_one_is_not(make_history):
+    deals = by_chance(800)
+    honest = np.where(np.arange(800) % 3 == 0, None, deals["source"])
+    told = np.where(deals["closed"].isna(), None, "new")
+    found = filled_later(make_history(deals.assign(source=honest, deal_type=told)), MICROS)
+    assert list(found) == ["deals.deal_type"]
+    assert "100% of open and 0% of closed" in found["deals.deal_type"]
+
+
+def test_no_model_reads_a_column_filled_in_when_deals_close(make_history):
+    deals = by_chance(60)
+    told = np.where(deals["closed"].isna(), None, np.where(np.arange(60) % 2, "new", "old"))
+    history = make_history(pd.concat([deals.assign(deal_type=told)] * 4, ignore_index=True))
+    bundle = train(history, MICROS).bundle
+    assert "deals.deal_type" in bundle.card["distrusted"]
+    readers = {name for name, each in CATALOGUE.items() if "deals.deal_type" in each.needs}
+    assert readers
+    assert not readers & set(bundle.features)
+    assert [name for name in bundle.features if name.startswith("source_")]
