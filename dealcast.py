@@ -209,10 +209,9 @@ def _print_json(content: Any) -> None:
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads(
-        frame.to_json(orient="records", date_format="iso", double_precision=15)
-    )
-    return found
+    from serving.answers import records
+
+    return records(frame)
 
 
 def _write(frame: pd.DataFrame, path: Path) -> None:
@@ -626,9 +625,16 @@ def serve_command(
     port: Annotated[int, typer.Option(min=1, max=65_535)] = 3000,
 ) -> None:
     """Serve the API and the page (BentoML) until Ctrl-C."""
-    from serving.service import serve
+    _serve(host, port)
 
-    serve(state["workspace"], host, port)
+
+def _serve(host: str, port: int) -> None:
+    from serving.service import ServeError, serve
+
+    try:
+        serve(state["workspace"], host, port)
+    except ServeError as error:
+        raise WorkFailedError(str(error)) from error
 
 
 @app.command("demo")
@@ -658,9 +664,7 @@ def demo_command(
     if no_serve:
         return
     out.print(f"serving on http://127.0.0.1:{port} (Ctrl-C stops)", markup=False)
-    from serving.service import serve
-
-    serve(state["workspace"], "127.0.0.1", port)
+    _serve("127.0.0.1", port)
 
 
 def _make_demo(source: Path, deals: int, seed: int) -> None:

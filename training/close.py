@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from features.history import LOST, WON, History
 from features.outcomes import Outcomes, outcomes
@@ -124,12 +125,16 @@ def fit_close(
     Parameters
     ----------
     longest : days that stand for `ever`
-    until : fit knots up to this horizon only (a fold that is compared there needs no more); the
-        last one then stands in for those after it
+    until : fit knots of won up to this horizon only and of lost the first (a fold that is
+        compared there needs no more); the last one then stands in for those after it
     """
     prepared = learner.prepare(panel.features, panel.thin)
-    with ThreadPoolExecutor(2) as pool:
-        sides = [pool.submit(_fit_side, panel, learner, prepared, k, until) for k in (WON, LOST)]
+    # Two chains on two cores: threads inside each would only wait for one another.
+    with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
+        sides = [
+            pool.submit(_fit_side, panel, learner, prepared, kind, last)
+            for kind, last in ((WON, until), (LOST, until and KNOTS[0]))
+        ]
         won, lost = (side.result() for side in sides)
     ever = np.stack([expit(learner.answers(prepared, m)) for m in won[-3:]], axis=1)
     tail = tail_of(ever) if until is None and len(panel) else 120.0

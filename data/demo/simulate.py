@@ -55,7 +55,7 @@ class Simulated:
         return self.end.normalize() - pd.Timedelta(days=self.days)
 
 
-def simulate(  # noqa: PLR0913 - the settings of one run, each by its name
+def simulate(
     world: World,
     *,
     deals: int = 6000,
