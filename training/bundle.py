@@ -114,12 +114,30 @@ def load_bundle(folder: Path) -> Bundle:
                 f"bundle {folder}: {name} cannot be read ({error}); run `dealcast train` again"
             ) from error
     head = found["bundle.json"]
-    if head["format"] != FORMAT:
+    form = head.get("format") if isinstance(head, dict) else None
+    if form != FORMAT:
         raise BundleError(
-            f"bundle {folder} has format {head['format']}, this version reads {FORMAT}; "
+            f"bundle {folder} has format {form}, this version reads {FORMAT}; "
             "run `dealcast train` again"
         )
-    bundle = Bundle(
+    try:
+        bundle = _bundle_from(found)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(
+            f"bundle {folder} does not hold what it should ({error!r}); run `dealcast train` again"
+        ) from error
+    trained_on = head.get("fingerprint")
+    if bundle.fingerprint != trained_on:
+        raise BundleError(
+            f"bundle {folder} was trained on features {trained_on}, the catalogue now gives "
+            f"{bundle.fingerprint}; run `dealcast train` again"
+        )
+    return bundle
+
+
+def _bundle_from(found: Mapping[str, Any]) -> Bundle:
+    head = found["bundle.json"]
+    return Bundle(
         tier=head["tier"],
         features=tuple(head["features"]),
         vocabulary=Vocabulary.from_json(head["vocabulary"]),
@@ -130,12 +148,6 @@ def load_bundle(folder: Path) -> Bundle:
         card=head["card"],
         version=head["version"],
     )
-    if bundle.fingerprint != head["fingerprint"]:
-        raise BundleError(
-            f"bundle {folder} was trained on features {head['fingerprint']}, the catalogue now "
-            f"gives {bundle.fingerprint}; run `dealcast train` again"
-        )
-    return bundle
 
 
 def _model_json(model: Model) -> dict[str, Any]:

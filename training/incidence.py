@@ -52,12 +52,14 @@ class Incidence:
         values = np.concatenate([np.zeros((len(curve), 1)), curve[:, :-1]], axis=1)
         right = np.clip(np.searchsorted(at, asked, side="left"), 1, len(at) - 1)
         share = np.clip((asked - at[right - 1]) / (at[right] - at[right - 1]), 0.0, 1.0)
-        inside = values[:, right - 1] * (1 - share) + values[:, right] * share
+        low, high = values[:, right - 1], values[:, right]
+        # Rounding must not take a day's value above that of a later day.
+        inside = np.minimum(low + (high - low) * share, high)
         beyond = np.maximum(asked - at[-1], 0.0)
         rest = (curve[:, -1] - curve[:, -2])[:, None]
         tail = rest * -np.expm1(-beyond / self.tail_days)
         whole = asked >= self.longest
-        return np.where(whole, curve[:, [-1]], inside + tail)
+        return np.where(whole, curve[:, [-1]], np.minimum(inside + tail, curve[:, [-1]]))
 
 
 def coherent(won: Floats, lost: Floats) -> tuple[Floats, Floats]:
