@@ -16,7 +16,8 @@ import numpy as np
 import pandas as pd
 
 from data.tables import Tables
-from features.history import History, micros, positions
+from features.facts import micros, positions
+from features.history import History
 from features.pipeline import compute_features
 from features.snapshots import Snapshots
 from features.vocabulary import Vocabulary

@@ -8,7 +8,8 @@ from features.at import At
 from features.catalogue import Compute, Feature, feature, register
 from features.custom import category
 from features.groups import GroupAt, base_rate, by_deal_attribute
-from features.windows import Floats, Ints, Spans
+from features.spans import Spans
+from features.windows import Floats, Ints
 
 ACCOUNT = ("deals.account_id",)
 BANDS = {

@@ -10,18 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 
 from features.history import History
+from features.spans import Asked, Tally, Window
 from features.vocabulary import Vocabulary
-from features.windows import (
-    Asked,
-    Column,
-    Floats,
-    Ints,
-    Seen,
-    Tally,
-    Timeline,
-    Window,
-    days_between,
-)
+from features.windows import Column, Floats, Ints, Seen, Timeline, days_between
 
 T = TypeVar("T")
 

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from features.history import History
-from features.windows import DAY, Floats, Ints, Spans, Timeline
+from features.spans import Spans
+from features.windows import DAY, Floats, Ints, Timeline
 
 
 def unanswered(events: Timeline) -> Timeline:

@@ -12,9 +12,10 @@ from data.contract import ACTIVITY_TYPES
 from features.at import At
 from features.catalogue import Compute, Feature, feature, register
 from features.conversation import answers, contact_spans, unanswered
-from features.history import WAYS
+from features.facts import WAYS
 from features.pace import usual_of_won
-from features.windows import DAY, Floats, Spans, Timeline, days_between
+from features.spans import Spans
+from features.windows import DAY, Floats, Timeline, days_between
 
 WINDOWS = (7, 14, 30, 90)
 NEEDS = ("activities.type",)

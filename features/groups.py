@@ -15,7 +15,8 @@ import numpy as np
 
 from features.at import At, Grouped, as_codes
 from features.history import WON, History
-from features.windows import Floats, Ints, Timeline, Window, days_between
+from features.spans import Window
+from features.windows import Floats, Ints, Timeline, days_between
 
 PSEUDO_DEALS = 20.0
 YEAR = 365

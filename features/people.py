@@ -7,6 +7,7 @@ import numpy as np
 from features.at import At, as_codes
 from features.catalogue import feature
 from features.engagement import count_in
+from features.facts import encode, micros
 from features.groups import (
     GroupAt,
     base_rate,
@@ -16,10 +17,10 @@ from features.groups import (
     everyone,
     statistics,
 )
-from features.history import encode, micros
 from features.size import SIZE_BANDS, size_band
 from features.source import deal_codes
-from features.windows import NEVER, Floats, Ints, Spans, Timeline, Window, days_between
+from features.spans import Spans, Window
+from features.windows import NEVER, Floats, Ints, Timeline, days_between
 
 NEEDS = ("deal_history.owner_id",)
 WHY = "Owners differ; the record of each, shrunk, says by how much."

@@ -7,9 +7,10 @@ import numpy as np
 from features.account import with_account
 from features.at import At, as_codes
 from features.catalogue import feature
-from features.groups import GroupAt, base_rate, by_owner, closing_amount, mean, statistics
+from features.groups import GroupAt, base_rate, by_owner, closing_amount, statistics
 from features.source import record_of
-from features.windows import Floats, Ints, Spans, Timeline
+from features.spans import Spans
+from features.windows import Floats, Ints, Timeline
 
 NEEDS = ("deal_history.amount",)
 SIZE_BANDS = 47
@@ -92,31 +93,6 @@ def amount_against_owner(at: At) -> Floats:
 def amount_against_segment(at: At) -> Floats:
     """Above 0: larger than won deals of its source, type and pipeline."""
     return _against(at, record_of(at, "segment"))
-
-
-@feature(
-    "size",
-    "standard deviations",
-    "amount against all amounts set before",
-    needs=NEEDS,
-    why=WHY,
-)
-def amount_standing(at: At) -> Floats:
-    """Standardised logarithm among every amount the firm had set before the instant."""
-
-    def build() -> Timeline:
-        amounts = at.history.changes["amount"]
-        amounts = amounts.where(amounts.values["value"] > 0)
-        log = np.log(amounts.values["value"])
-        group = np.zeros(len(log), np.int64)
-        return Timeline.of(group, amounts.time, groups=1, log=log, square=log**2)
-
-    everything = at.index("all_amounts", build)
-    grouped = at.grouped("all", lambda: np.zeros(at.size, np.int64), 1)
-    seen = grouped.asked.seen(everything)
-    usual = mean(seen.total("log"), seen.count())
-    spread = np.sqrt(np.maximum(mean(seen.total("square"), seen.count()) - usual**2, 0.01))
-    return (log_known_amount(at) - grouped.spread(usual)) / grouped.spread(spread)
 
 
 AMOUNT_STEP = 0.125

@@ -14,7 +14,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from features.history import OPEN, PROPERTIES, History, as_dates
+from features.facts import PROPERTIES, as_dates
+from features.history import OPEN, History
 from features.windows import Floats
 
 MOST_CATEGORIES = 40

@@ -20,7 +20,9 @@ import pandas as pd
 
 from data.contract import ACTIVITY_TYPES, CONTRACT
 from data.tables import Tables
-from features.history import PROPERTIES, WAYS, History, micros, stage_outcomes
+from features.closings import stage_outcomes
+from features.facts import PROPERTIES, WAYS, micros
+from features.history import History
 from features.windows import DAY, Bools, Column, Ints
 
 CURRENT = ("amount", "expected_close_date", "owner_id")

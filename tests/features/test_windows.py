@@ -7,16 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.windows import (
-    DAY,
-    NEVER,
-    Asked,
-    Spans,
-    Timeline,
-    Window,
-    days_between,
-    first_at_or_after,
-)
+from features.spans import Asked, Spans, Window
+from features.windows import DAY, NEVER, Timeline, days_between, first_at_or_after
 
 GROUPS = 4
 # Facts as (group, happened, late by) in days; instants on the same grid, so that ties abound.

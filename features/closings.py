@@ -1,0 +1,90 @@
+"""Stage changes and closings: from the history, and from `deals` where only that tells of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from data.tables import Tables
+from features.facts import LOST, OPEN, OUTCOMES, WON, encode, micros, positions, superseded
+from features.windows import NEVER, Timeline
+
+
+def stage_outcomes(tables: Tables) -> dict[str, int]:
+    """Outcome of every stage that ends a deal, from `stages`, the standard names, and `is_won`."""
+    known = dict(OUTCOMES)
+    listed = tables.stages
+    known |= dict(zip(listed["stage"], listed["outcome"].str.lower().map(OUTCOMES), strict=True))
+    # A stage of which the export says of every deal that it was won (or lost) ends deals.
+    won = tables.deals.groupby("stage")["is_won"].agg(["min", "max", "count", "size"])
+    told = won[(won["count"] == won["size"]) & (won["min"] == won["max"])]
+    found = {str(stage): WON if all_won else LOST for stage, all_won in told["max"].items()}
+    return found | known
+
+
+def stage_timeline(
+    tables: Tables, history: pd.DataFrame, index: pd.Index
+) -> tuple[tuple[str, ...], Timeline]:
+    """Stage changes by deal, at the time known; values stage, outcome, happened, told."""
+    outcomes = stage_outcomes(tables)
+    rows = history[history["property"] == "stage"].drop(columns="property")
+    rows = _in_order(rows.assign(told=False), tables, outcomes)
+    rows = rows[~superseded(rows)]
+    told = _closings_told_by_deals(tables, rows, outcomes, index)
+    rows = _in_order(pd.concat([rows, told]), tables, outcomes) if len(told) else rows
+    names = encode(rows["value"])
+    timeline = Timeline.of(
+        rows["deal"].to_numpy(),
+        rows["known"].to_numpy(),
+        groups=len(index),
+        stage=names.code.astype(float),
+        outcome=rows["outcome"].to_numpy(float),
+        happened=rows["happened"].to_numpy(float),
+        told=rows["told"].to_numpy(bool),
+    )
+    return names.names, timeline
+
+
+def _in_order(rows: pd.DataFrame, tables: Tables, outcomes: dict[str, int]) -> pd.DataFrame:
+    """Stage changes with their outcomes, by deal in the order in which they became known.
+
+    Changes of one instant (a CRM that keeps dates only) go forward through the stages, closed
+    last.
+    """
+    place = tables.stages.groupby("stage")["position"].max()
+    rows = rows.assign(
+        outcome=rows["value"].map(outcomes).fillna(OPEN).astype(int),
+        place=rows["value"].map(place).astype(float).fillna(0.0),
+    )
+    return rows.sort_values(["deal", "known", "happened", "outcome", "place"], kind="stable")
+
+
+def _closings_told_by_deals(
+    tables: Tables, rows: pd.DataFrame, outcomes: dict[str, int], index: pd.Index
+) -> pd.DataFrame:
+    """Closings that `deals` states and the history does not hold, known at `closed_at`.
+
+    Where the history shows the deal open after that, the closing was entered later: it counts as
+    known right after the history's last word. A deal that was closed and reopened in the history
+    is told closed only by a later `closed_at`: exports keep the old one.
+    """
+    deals = tables.deals.reset_index(drop=True)
+    closes = deals["stage"].map(outcomes).fillna(OPEN) != OPEN
+    last = rows.drop_duplicates("deal", keep="last").set_index("deal").reindex(deals.index)
+    at = pd.Series(micros(deals["closed_at"]), deals.index)
+    closed_before = deals.index.isin(rows.loc[rows["outcome"] != OPEN, "deal"])
+    untold = (last["outcome"] != OPEN) & last["outcome"].notna()
+    told = (deals["is_won"].notna() | closes) & deals["closed_at"].notna() & ~untold
+    told &= ~closed_before | (at > last["happened"].fillna(-NEVER))
+    won = deals["is_won"].fillna(deals["stage"].map(outcomes).eq(WON)).astype(bool)
+    plain = pd.Series(np.where(won, "closed_won", "closed_lost"), deals.index, dtype="str")
+    latest = last["known"].fillna(-NEVER).astype(np.int64) + 1
+    return pd.DataFrame(
+        {
+            "deal": positions(index, deals["deal_id"]),
+            "value": deals["stage"].where(closes, plain),
+            "happened": at,
+            "known": np.maximum(at, latest),
+            "told": True,
+        }
+    )[told]
