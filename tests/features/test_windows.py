@@ -8,7 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.spans import Asked, Spans, Window
-from features.windows import DAY, NEVER, Timeline, days_between, first_at_or_after
+from features.windows import (
+    DAY,
+    NEVER,
+    Timeline,
+    by_group_and_time,
+    days_between,
+    first_at_or_after,
+)
 
 GROUPS = 4
 # Facts as (group, happened, late by) in days; instants on the same grid, so that ties abound.
@@ -161,3 +168,18 @@ def test_search_finds_every_place_of_an_unbalanced_history() -> None:
 def test_days_from_an_unknown_time_are_missing(missing: float) -> None:
     assert np.isnan(days_between(np.array([missing]), np.array([DAY])))[0]
     assert days_between(np.array([DAY]), np.array([3 * DAY])).tolist() == [2]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 2**20),
+            st.one_of(st.integers(-(2**50), 2**50), st.integers(0, 3), st.just(int(NEVER))),
+        ),
+        max_size=30,
+    )
+)
+def test_order_is_that_of_lexsort_however_wide_the_times(rows: list) -> None:
+    group = np.array([g for g, _ in rows], np.int64)
+    time = np.array([t for _, t in rows], np.int64)
+    np.testing.assert_array_equal(by_group_and_time(group, time), np.lexsort((time, group)))
