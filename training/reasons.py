@@ -114,7 +114,7 @@ THEMES = {
     "stage": ("stage", "step", "speed", "stay", "reopened"),
     "age": ("age_days", "age_against", "cycle"),
     "owner": ("owner", "team"),
-    "amount": ("amount",),
+    "amount": ("amount", "size_win_rate"),
 }  # fmt: skip
 
 
