@@ -23,7 +23,7 @@ Sums = npt.NDArray[np.float32]
 
 PATHS = 10_000
 CHUNK_CELLS = 4_000_000
-SHOCK_SD = 0.10
+SHOCK_SD = 0.20
 """Prior standard deviation of a quarter's shock, log scale."""
 
 
