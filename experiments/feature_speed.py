@@ -164,8 +164,6 @@ def _report(deals: int) -> list[str]:
         "history built from tables first.",
         "",
         *_rival_lines(rivals),
-        "",
-        f"Of ours, about {whole['large']['index']:.0f} s index the tables, once for all features.",
     ]
 
 
