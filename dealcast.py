@@ -23,6 +23,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from data.validation import Validated
+    from features.health import Health
     from features.history import History
     from training.bundle import Bundle
     from training.champion import Decision
@@ -249,22 +250,52 @@ def _say_problems(validated: Validated) -> None:
 
 @app.command("check")
 def check_command(source: Path, json_: Json = False) -> None:
-    """Validate SOURCE as an import would, and report; nothing is written."""
+    """Validate SOURCE as an import would, and report how far it carries; nothing is written."""
     validated = _validated(source)
     rows = {name: len(frame) for name, frame in validated.tables.items() if len(frame)}
+    health = _health(validated)
     if json_:
         _print_json(
             {
                 "accepted": rows,
                 "rejected": _records(validated.rejected),
                 "warnings": _records(pd.DataFrame(validated.warnings)),
+                "health": health.to_json(),
             }
         )
     else:
         _say_problems(validated)
         _table("accepted rows", [("table", "left"), ("rows", "right")], list(rows.items()))
+        _say_health(health)
     if len(validated.rejected):
         raise typer.Exit(1)
+
+
+def _health(validated: Validated) -> Health:
+    """Health of the accepted rows at the end of the day of their last fact, or now."""
+    from data.settings import load_settings
+    from features.health import health
+    from features.history import History
+
+    history = History.of(validated.tables, load_settings(state["workspace"]))
+    now, last = _now(), history.last_fact
+    at = now if last is None else min(now, last.floor("D") + pd.Timedelta(days=1))
+    return health(history, at)
+
+
+def _say_health(health: Health) -> None:
+    out.print(f"\n{health.title()}", markup=False)
+    for line in health.findings():
+        out.print(f"- {line}", markup=False)
+    if rows := health.gap_rows():
+        heads: list[tuple[str, Any]] = [("missing", "left"), ("features off", "right")]
+        out.print("")
+        _table(health.gaps_title(), [*heads, ("families", "left")], rows)
+    if partly := health.partly_rows():
+        out.print("")
+        _table("partly filled", [("column", "left"), ("filled", "left")], partly)
+    for line in health.notes():
+        out.print(f"\n{line}", markup=False)
 
 
 @app.command("import")

@@ -11,6 +11,7 @@ from features.history import OPEN, History
 from features.windows import DAY, Bools, Ints
 
 WEEK = 7 * DAY
+STALE_DAYS = 60
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,20 @@ def open_deals(history: History, as_of: int) -> Snapshots:
     deal = np.arange(history.size)
     time = np.full(history.size, as_of, np.int64)
     return Snapshots(deal, time).take(is_open(history, deal, time))
+
+
+def is_stale(history: History, snapshots: Snapshots) -> Bools:
+    """(n,) whether neither an activity nor a stage change fell in the last `STALE_DAYS` days.
+
+    A deal without either counts from its creation.
+    """
+    deal, time = snapshots.deal, snapshots.time
+    last = [
+        events.largest("happened", deal, time) for events in (history.activities, history.stages)
+    ]
+    latest = np.maximum(*(np.where(np.isnan(at), history.created[deal], at) for at in last))
+    stale: Bools = (time - latest) / DAY > STALE_DAYS
+    return stale
 
 
 def panel(history: History, cut: int, *, every: int = 1, share: float = 1.0) -> Snapshots:

@@ -10,13 +10,12 @@ import pandas as pd
 from features.fiscal import days_to_quarter_end
 from features.history import History
 from features.pipeline import compute_features
-from features.snapshots import Snapshots, open_deals
+from features.snapshots import Snapshots, is_stale, open_deals
 from features.windows import DAY, Floats, Ints
 from training.bundle import Bundle
 from training.incidence import Incidence
 
 HORIZONS = (30, 60, 90, 180)
-STALE_DAYS = 60
 FACTS = (
     "activities_30d_count",
     "days_since_last_activity",
@@ -128,9 +127,6 @@ def context(history: History, snapshots: Snapshots) -> dict[str, object]:
     silent = (snapshots.time - last) / DAY
     known = history.changes["amount"].last("value", snapshots.deal, snapshots.time)
     age = (snapshots.time - history.created[snapshots.deal]) / DAY
-    changed = history.stages.largest("happened", snapshots.deal, snapshots.time)
-    quiet = np.where(np.isnan(silent), age, silent)
-    since_change = np.where(np.isnan(changed), age, (snapshots.time - changed) / DAY)
     return {
         "stage": names[np.nan_to_num(stage, nan=-1).astype(int)],
         "owner_id": owner,
@@ -138,7 +134,7 @@ def context(history: History, snapshots: Snapshots) -> dict[str, object]:
         "age_days": age,
         "days_since_activity": silent,
         "amount_missing": ~(known > 0),
-        "stale": np.minimum(quiet, since_change) > STALE_DAYS,
+        "stale": is_stale(history, snapshots),
     }
 
 

@@ -7,9 +7,9 @@ import pytest
 from data.settings import Settings
 from data.tables import Tables
 from features.history import History
-from features.snapshots import open_deals
+from features.snapshots import STALE_DAYS, open_deals
 from features.windows import DAY
-from training.scoring import STALE_DAYS, score
+from training.scoring import score
 
 HORIZONS = (30, 60, 90, 180)
 TIERS = ("table", "logistic", "blend", "full")
