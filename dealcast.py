@@ -44,15 +44,37 @@ out = Console(soft_wrap=True, highlight=False, width=WIDTH)
 err = Console(stderr=True, soft_wrap=True, highlight=False)
 state: dict[str, Path] = {"workspace": Path("workspace")}
 
-AsOf = Annotated[
-    str, typer.Option("--as-of", help="date or instant, e.g. 2026-03-31 [default: now]")
-]
 Json = Annotated[bool, typer.Option("--json", help="print JSON for programs")]
 
 
 def _bad(message: str) -> NoReturn:
     err.print(f"error: {message}", markup=False)
     raise typer.Exit(2)
+
+
+def _now() -> pd.Timestamp:
+    return pd.Timestamp.now("UTC").floor("s")
+
+
+def _parse_as_of(text: str) -> pd.Timestamp | None:
+    if not text:
+        return None
+    try:
+        at = pd.Timestamp(text)
+    except ValueError:
+        _bad(f"--as-of {text!r} is no date; write 2026-03-31 or 2026-03-31T09:00+07:00")
+    if pd.isna(at) or at.year < FIRST_YEAR:
+        _bad(f"--as-of {text!r} is no date from {FIRST_YEAR} on; write for example 2026-03-31")
+    at = at.tz_localize("UTC") if at.tzinfo is None else at.tz_convert("UTC")
+    if at > _now():
+        _bad(f"--as-of {text} lies in the future; the latest is now")
+    return at
+
+
+def _dated(text: str) -> str:
+    """Refuse what is no date, or none of the past, before the work begins."""
+    _parse_as_of(text)
+    return text
 
 
 def _writable(path: Path | None) -> Path | None:
@@ -62,6 +84,12 @@ def _writable(path: Path | None) -> Path | None:
     return path
 
 
+AsOf = Annotated[
+    str,
+    typer.Option(
+        "--as-of", help="date or instant, e.g. 2026-03-31 [default: now]", callback=_dated
+    ),
+]
 OutFile = Annotated[
     Path | None, typer.Option("--out", help="file.csv or file.parquet", callback=_writable)
 ]
@@ -118,10 +146,6 @@ def _expected() -> tuple[type[BaseException], ...]:
     )
 
 
-def _now() -> pd.Timestamp:
-    return pd.Timestamp.now("UTC").floor("s")
-
-
 @contextmanager
 def _progress(title: str, steps: int, usual: str) -> Iterator[Callable[[str], None]]:
     """Progress bar of named steps; calling it ends the step before and starts the next."""
@@ -146,21 +170,6 @@ def _progress(title: str, steps: int, usual: str) -> Iterator[Callable[[str], No
 
 def _micros(at: pd.Timestamp) -> int:
     return int(at.as_unit("us").asm8.astype("int64"))
-
-
-def _parse_as_of(text: str) -> pd.Timestamp | None:
-    if not text:
-        return None
-    try:
-        at = pd.Timestamp(text)
-    except ValueError:
-        _bad(f"--as-of {text!r} is no date; write 2026-03-31 or 2026-03-31T09:00+07:00")
-    if pd.isna(at) or at.year < FIRST_YEAR:
-        _bad(f"--as-of {text!r} is no date from {FIRST_YEAR} on; write for example 2026-03-31")
-    at = at.tz_localize("UTC") if at.tzinfo is None else at.tz_convert("UTC")
-    if at > _now():
-        _bad(f"--as-of {text} lies in the future; the latest is now")
-    return at
 
 
 def _history() -> tuple[History, str]:
