@@ -154,6 +154,18 @@ def test_open_deal_takes_the_later_answer_and_a_closed_one_its_outcome(three):
     assert (2, 21) not in second
 
 
+def test_deal_reopened_within_the_step_teaches_its_loss_and_not_its_second_life(make_history):
+    lost = make_history(
+        {"created": [before(70)] * 2, "closed": [before(50), pd.NaT], "won": [False, None]}
+    )
+    again = {"deal_id": "D0", "property": "stage", "value": "qualified", "changed_at": before(40)}
+    rows = pd.concat([lost.tables.deal_history, pd.DataFrame([again])], ignore_index=True)
+    reopened = History.of(Tables.of({**dict(lost.tables.items()), "deal_history": rows}))
+    second = fitted_targets(reopened, LOST)[1]
+    assert second[0, 56] == 1.0
+    assert second[0, 35] == pytest.approx(0.3)
+
+
 def test_later_steps_count_outcomes_of_their_own_length(three):
     long_step = fitted_targets(three, LOST)[4]
     assert set(long_step) == set()
