@@ -57,5 +57,5 @@ def decide(champion: Bundle | None, challenger: Bundle) -> Decision:
     return Decision(
         True,
         f"it has learned up to {_day(challenger.cut)} and does not do worse than version "
-        f"{champion.version} ({new:+.4f} against {old:+.4f} nats a deal over the table)",
+        f"{champion.version} ({new:+.4f} against {old:+.4f} nats a snapshot over the table)",
     )

@@ -28,6 +28,7 @@ MODEL = "dealcast"
 EXPERIMENT = "dealcast"
 CHAMPION = "champion"
 CUT = "cut"
+ARTIFACTS = "mlartifacts"
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What the registry answers where there is no model, or no such alias."""
 
@@ -111,7 +112,7 @@ class Tracker:
         found = client.get_experiment_by_name(EXPERIMENT)
         if found is not None:
             return str(found.experiment_id)
-        place = (self.workspace / "mlartifacts").resolve().as_uri()
+        place = (self.workspace / ARTIFACTS).resolve().as_uri()
         local = self.uri.startswith("sqlite")
         return str(
             client.create_experiment(EXPERIMENT, artifact_location=place if local else None)
@@ -178,8 +179,12 @@ class Tracker:
         from mlflow.exceptions import MlflowException
 
         try:
-            source = self.client().get_model_version(MODEL, version).source
-            folder = download_artifacts(artifact_uri=source, tracking_uri=self.uri)
+            found = self.client().get_model_version(MODEL, version)
+            # MLflow keeps absolute paths: a workspace that was moved still has its files inside.
+            inside = self.workspace / ARTIFACTS / str(found.run_id) / "artifacts" / "bundle"
+            if inside.is_dir():
+                return load_bundle(inside)
+            folder = download_artifacts(artifact_uri=found.source, tracking_uri=self.uri)
         except (MlflowException, OSError) as error:
             raise BundleError(
                 f"version {version} of the registry cannot be fetched ({error}); run "

@@ -149,7 +149,9 @@ def choose(tier: Tier, closed: int, verdict: Verdict | None) -> TierChoice:
             "time; the stage x age table is served",
         )
     gain = verdict.gain
-    shown = f"{gain.mean:+.4f} +- {gain.standard_error:.4f} nats a deal over {gain.deals:,} deals"
+    shown = (
+        f"{gain.mean:+.4f} +- {gain.standard_error:.4f} nats a snapshot over {gain.deals:,} deals"
+    )
     if not gain.better:
         return TierChoice(
             "table",

@@ -144,3 +144,10 @@ def test_server_of_the_environment_is_used(tmp_path, monkeypatch):
 
 def test_code_version_is_a_short_word():
     assert 0 < len(code_version()) < 20
+
+
+def test_a_workspace_that_was_moved_still_answers(tmp_path, bundles):
+    before = Tracker(tmp_path / "before")
+    before.promote(register(before, bundles["table"]).version)
+    (tmp_path / "before").rename(tmp_path / "after")
+    assert Tracker(tmp_path / "after").champion().version == "1"
