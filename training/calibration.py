@@ -13,8 +13,12 @@ from scipy.optimize import minimize
 from features.windows import Floats, Ints
 from training.learners import expit
 
-PRIOR_SD = 0.10
-"""Prior standard deviation of slope - 1 and of the offset."""
+SLOPE_SD, OFFSET_SD = 0.05, 0.04
+"""Prior standard deviations of slope - 1 and of the offset.
+
+Both are small: what all deals of a season share (a good quarter, a bad one) moves the
+observed over the expected wins of the past, and says nothing about the next.
+"""
 
 
 def deal_weights(deal: Ints) -> Floats:
@@ -40,7 +44,7 @@ def ridge_platt(logits: Floats, labels: Floats, weights: Floats) -> tuple[float,
         slope, offset = parameters
         z = centre + slope * (logits - centre) + offset
         nll = np.logaddexp(0.0, z) - labels * z
-        prior = ((slope - 1) ** 2 + offset**2) / (2 * PRIOR_SD**2)
+        prior = ((slope - 1) / SLOPE_SD) ** 2 / 2 + (offset / OFFSET_SD) ** 2 / 2
         return float(weights @ nll + prior)
 
     found = minimize(loss, np.array([1.0, 0.0]), method="BFGS").x
