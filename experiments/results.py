@@ -156,7 +156,10 @@ def page(results: Mapping[str, dict[str, Any]]) -> str:
         "Written by `make results`, which runs the commands `import`, `train --as-of`, `score`,",
         "`rank` and `forecast` on each set in a fresh workspace and judges the deals open at the",
         "as-of by what came later. Log-loss is in nats (lower is better); the table is the stage",
-        "x age table; +- is one standard error of the paired difference over deals.",
+        "x age table; +- is one standard error of the paired difference over deals. AUC in the",
+        "tables is of won within the horizon against not, so it rewards knowing when (an old deal",
+        "will not close this month); the AUC of won against lost says whether the outcome itself",
+        "was foreseen.",
     ]
     for case in CASES:
         if case.name not in results:
