@@ -255,6 +255,9 @@ def _say_problems(validated: Validated) -> None:
 
     if text := problems_text(validated):
         err.print(text, markup=False)
+    for warning in validated.warnings.to_dict("records"):
+        if warning["message"] not in text:
+            err.print(f"note: {warning['table']}: {warning['message']}", markup=False)
 
 
 @app.command("check")
