@@ -25,6 +25,7 @@ from features.history import LOST, WON, History
 from features.outcomes import Outcomes, outcomes
 from features.snapshots import WEEK, Snapshots
 from features.windows import DAY, Bools, Floats, Ints
+from training.calibration import calibrate
 from training.incidence import KNOTS, Incidence, coherent, tail_of
 from training.learners import Learner, Model, expit
 
@@ -108,7 +109,7 @@ class CloseModel:
     def _raw(self, side: int, features: pd.DataFrame) -> Floats:
         models = (self.won, self.lost)[side]
         columns = [
-            expit(self.offset[side] + self.slope[side] * model.logits(features))
+            calibrate(model.logits(features), self.slope[side], self.offset[side])
             for model in models
         ]
         return np.stack(columns, axis=1) if len(features) else np.zeros((0, len(models)))

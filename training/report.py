@@ -11,9 +11,8 @@ import numpy as np
 from features.windows import Floats
 from training.boosted import DEFAULTS
 from training.bundle import Bundle
-from training.calibration import deal_weights
+from training.calibration import calibrate, deal_weights
 from training.incidence import KNOTS
-from training.learners import expit
 from training.tracking import Tracker
 from training.train import Trained
 from training.validation import OutOfTime
@@ -74,7 +73,7 @@ def training_plots(trained: Trained, folder: Path) -> dict[str, Path]:
         return {}
     horizon = max(trained.out_of_time.labels)
     slope, offset = trained.verdict.slope[0], trained.verdict.offset[0]
-    p = expit(offset + slope * trained.out_of_time.model[horizon])
+    p = calibrate(trained.out_of_time.model[horizon], slope, offset)
     plots = {"reliability": folder / "reliability.png", "gain": folder / "gain.png"}
     _reliability(trained.out_of_time, horizon, p, plots["reliability"])
     _gain(trained.out_of_time, horizon, p, plots["gain"])
