@@ -46,7 +46,7 @@ features-doc: $(STAMP)  ## write docs/features.md from the catalogue
 	$(BIN)/dealcast features --markdown > docs/features.md
 
 lock: $(STAMP)  ## resolve requirements.lock anew (needs `uv`); hashes only, no addresses
-	uv pip compile --python-version 3.11 --extra dev --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
+	uv pip compile --python-version 3.11 --extra dev --extra postgres --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
 
 clean:  ## remove .venv, caches and the demo workspace
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis workspace htmlcov .coverage*
