@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import anyio
 import httpx
 import pandas as pd
 import pytest
+from sqlalchemy import create_engine, make_url
 from threadpoolctl import threadpool_limits
 
 from data.demo import World, simulate, write
@@ -21,12 +23,16 @@ from data.validation import validate
 from features.history import History
 from serving.app import make_app
 from serving.engine import Engine
+from serving.records import Records, open_records
+from serving.records_tables import metadata
 from serving.view import View, to_micros
 from training.tracking import Tracker
 from training.train import train
 
 END = pd.Timestamp("2026-06-01", tz="UTC")
 MORNING = END + pd.Timedelta(hours=9, seconds=42)
+
+TEST_URL = "DEALCAST_TEST_DATABASE_URL"
 
 
 # MLflow maps its own tables in a way that SQLAlchemy has since deprecated.
@@ -123,3 +129,27 @@ def engine_at(now: pd.Timestamp) -> Callable[[Path], Engine]:
 def client_of() -> type[Client]:
     """Make the client of an engine."""
     return Client
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def records_url(request: pytest.FixtureRequest) -> str:
+    """Where records are kept: empty for the workspace, or a PostgreSQL without any."""
+    if request.param == "sqlite":
+        return ""
+    url = os.environ.get(TEST_URL, "")
+    if not url:
+        pytest.skip(
+            f"no PostgreSQL to test against: {TEST_URL} names none (.ci/postgres starts one)"
+        )
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    metadata.drop_all(engine)
+    engine.dispose()
+    return url
+
+
+@pytest.fixture
+def records(records_url: str, tmp_path: Path) -> Iterator[Records]:
+    """Empty records, in either database."""
+    found = open_records(tmp_path, records_url)
+    yield found
+    found.close()
