@@ -13,12 +13,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from features.history import OPEN, WON, History
-from features.outcomes import outcomes
+from features.outcomes import Outcomes, outcomes
+from features.snapshots import Snapshots
 from features.windows import DAY, Bools, Floats, Ints
 from training.calibration import deal_weights, observed_expected, ridge_platt
-from training.close import Panel, Progress, fit_close, make_panel
+from training.close import CloseModel, Panel, Progress, fit_close, make_panel
 from training.incidence import KNOTS
 from training.learners import Learner, expit
 from training.metrics import Difference, auc_within, log_loss, paired
@@ -102,7 +104,7 @@ def validate(
         progress(f"validating on the past ({number} of {len(cuts)})")
         if (fold := _one_origin(history, panel, learner, cut)) is not None:
             found.append(fold)
-    return _joined(found) if found else None
+    return joined(found) if found else None
 
 
 def _one_origin(history: History, panel: Panel, learner: Learner, cut: int) -> OutOfTime | None:
@@ -114,13 +116,24 @@ def _one_origin(history: History, panel: Panel, learner: Learner, cut: int) -> O
     test = _test_rows(panel, cut, horizons[-1])
     if not test.any():
         return None
-    features = panel.features[test]
     models = [fit_close(known, each, 365.0, until=horizons[-1]) for each in (learner, Table())]
+    asked = panel.snapshots.take(test)
+    later = outcomes(history, asked, panel.cut)
+    return answered((models[0], models[1]), panel.features[test], asked, later, horizons)
+
+
+def answered(
+    models: tuple[CloseModel, CloseModel],
+    features: pd.DataFrame,
+    asked: Snapshots,
+    later: Outcomes,
+    horizons: tuple[int, ...],
+) -> OutOfTime:
+    """What a model and the table said of snapshots, beside what came of them."""
     place = {h: KNOTS.index(h) for h in horizons}
-    later = outcomes(history, panel.snapshots.take(test), panel.cut)
     return OutOfTime(
-        deal=panel.snapshots.deal[test],
-        time=panel.snapshots.time[test],
+        deal=asked.deal,
+        time=asked.time,
         kind=later.kind,
         labels={h: later.won(h) for h in horizons},
         model={h: models[0].won[place[h]].logits(features) for h in horizons},
@@ -140,7 +153,9 @@ def _test_rows(panel: Panel, cut: int, horizon: int) -> Bools:
     return inside & (panel.outcomes.watched >= horizon)
 
 
-def _joined(folds: list[OutOfTime]) -> OutOfTime:
+def joined(folds: list[OutOfTime]) -> OutOfTime:
+    """Put what several origins said together."""
+
     def stack(name: str) -> Any:
         parts = [getattr(fold, name) for fold in folds]
         if isinstance(parts[0], dict):
