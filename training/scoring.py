@@ -17,13 +17,16 @@ from training.incidence import Incidence
 
 HORIZONS = (30, 60, 90, 180)
 FACTS = (
+    "activities_count",
     "activities_30d_count",
     "days_since_last_activity",
     "days_since_last_inbound",
     "unanswered_count",
     "meetings_ahead_count",
     "days_since_last_meeting",
+    "contacts_count",
     "contacts_90d_count",
+    "stage_position",
     "days_in_stage",
     "stage_usual_stay",
     "age_days",

@@ -22,6 +22,7 @@ from training.learners import Learner
 from training.table import Table
 from training.tiers import Tier, TierChoice, learner_of, tier_for
 from training.validation import ORIGINS, OutOfTime, Verdict, judge, validate
+from training.yardsticks import usual_waits
 
 MANY_ROWS = 60_000
 MOST_ROWS = 150_000
@@ -76,6 +77,7 @@ def train(history: History, as_of: int, progress: Progress = lambda _: None) -> 
     amount = fit_amount(history, rows)
     card = _card(history, rows, choice, closed, verdict, amount.wins)
     card["distrusted"] = distrusted
+    card["usual_waits"] = usual_waits(history, vocabulary, rows)
     columns = tuple(map(str, features.columns))
     bundle = Bundle(choice.tier, columns, vocabulary, close, table, amount, as_of, card)
     return Trained(bundle, verdict, found)

@@ -1,0 +1,126 @@
+"""The served probability of winning within 90 days, taken apart without a remainder.
+
+The contributions of features to the log-odds are exact for each learner (TreeSHAP for trees,
+Lundberg 2018; coefficient x column for the logistic; cell against mean for the table), averaged
+with the learners' weights at the two knots between which day 90 lies, passed through the
+calibration and summed by theme. Calibration bends the log-odds z to g(z): a deal's contributions
+are all scaled by the same (g(z) - g(base)) / (z - base), so that they add up to g(z), whatever g
+is. What the curve adds, by passing between its knots on the scale of probabilities and by being
+made coherent, is named `curve`. So for every deal
+
+    base + sum of groups = log-odds of the served p_won_90.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from features.windows import Floats
+from training.bundle import Bundle
+from training.calibration import calibrate
+from training.close import CloseModel
+from training.incidence import Incidence
+from training.learners import grouped
+from training.scoring import Scored
+from training.themes import CURVE, themes_of
+
+DAYS = 90
+"""Horizon whose probability is explained."""
+LEAST_ODDS = 1e-15
+"""Probabilities are kept this far from 0 and 1 before their log-odds are taken."""
+YARDSTICK = 1_000
+"""Deals that make the usual one; with more of them, evenly chosen ones."""
+FEW = 20
+"""With so few deals or fewer there is no usual one to compare with."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Log-odds of `p_won_90` of n deals, taken apart.
+
+    Attributes
+    ----------
+    base : (n,) what the deals share
+    groups : (n, themes + 1) what each theme adds, and `curve`
+    """
+
+    base: Floats
+    groups: pd.DataFrame
+
+    def logits(self) -> Floats:
+        """(n,) log-odds of the served probability: the sum of all."""
+        total: Floats = self.base + self.groups.to_numpy(float).sum(axis=1)
+        return total
+
+    def against(self, usual: pd.Series) -> Parts:
+        """Move what is usual of each theme into the base: the groups are told against it."""
+        usual = usual.reindex(self.groups.columns, fill_value=0.0)
+        return Parts(self.base + float(usual.sum()), self.groups - usual)
+
+
+def parts_of(bundle: Bundle, features: pd.DataFrame, incidence: Incidence) -> Parts:
+    """Take the served log-odds of n deals apart.
+
+    Parameters
+    ----------
+    features : (n, features) as the models read them
+    incidence : the curves served for the same n deals
+    """
+    high = int(np.clip(np.searchsorted(incidence.knots, DAYS), 1, len(incidence.knots) - 1))
+    before, after = incidence.knots[high - 1], incidence.knots[high]
+    share = float(np.clip((DAYS - before) / (after - before), 0.0, 1.0))
+    by_theme = (1 - share) * _knot(bundle.close, high - 1, features)
+    by_theme = by_theme.add(share * _knot(bundle.close, high, features), fill_value=0.0)
+    base = by_theme.pop("base").to_numpy(float)
+    served = log_odds(incidence.won_by(DAYS)[:, 0])
+    by_theme[CURVE] = served - base - by_theme.to_numpy(float).sum(axis=1)
+    return Parts(base, by_theme)
+
+
+def _knot(close: CloseModel, knot: int, features: pd.DataFrame) -> pd.DataFrame:
+    """(n, themes + base) parts of the calibrated log-odds of winning by a knot."""
+    raw = close.won[knot].contributions(features)
+    by_theme = grouped(raw, themes_of(raw.columns)).astype(float)
+    base = by_theme.pop("base").to_numpy(float)
+    added = by_theme.to_numpy(float).sum(axis=1)
+    slope, offset = close.slope[0], close.offset[0]
+    start = log_odds(calibrate(base, slope, offset))
+    risen = log_odds(calibrate(base + added, slope, offset)) - start
+    # Where nothing is added nothing rises; any factor tells that truth.
+    factor = risen / np.where(np.abs(added) > 1e-12, added, 1.0)
+    return by_theme.mul(factor, axis=0).assign(base=start)
+
+
+def usual_groups(bundle: Bundle, scored: Scored) -> pd.Series:
+    """Median of each theme over the scored deals: what all deals share is no reason for one.
+
+    Asked once of all open deals and handed to whoever explains some of them, it makes a deal's
+    reasons independent of which others are asked for. Zeros where there are too few deals.
+    """
+    many = len(scored.frame)
+    spread = np.linspace(0, many - 1, min(many, YARDSTICK)).astype(np.int64)
+    curves = scored.incidence
+    curves = replace(curves, won=curves.won[spread], lost=curves.lost[spread])
+    groups = parts_of(bundle, scored.features.iloc[spread], curves).groups
+    return groups.median() if many > FEW else pd.Series(0.0, groups.columns)
+
+
+def log_odds(p: Floats) -> Floats:
+    """Log-odds of probabilities."""
+    inside = np.clip(p, LEAST_ODDS, 1 - LEAST_ODDS)
+    out: Floats = np.log(inside) - np.log1p(-inside)
+    return out
+
+
+def points_each(before: Floats, after: Floats) -> Floats:
+    """(n,) probability that one unit of log-odds is worth on the way between two probabilities.
+
+    Parts of the difference of their log-odds, times this, add up to the difference itself.
+    """
+    way = log_odds(after) - log_odds(before)
+    still = np.abs(way) < 1e-9
+    each: Floats = np.where(still, after * (1 - after), (after - before) / np.where(still, 1, way))
+    return each
