@@ -13,10 +13,10 @@ for _name in ("MLFLOW_DISABLE_TELEMETRY", "BENTOML_DO_NOT_TRACK", "DO_NOT_TRACK"
 
 import typer
 
-from commands import catalogue, demo, forecasts, lists, models, service, store
+from commands import catalogue, demo, forecasts, lists, models, service, settings, store
 from commands.common import WorkFailedError, app, err, state
 
-COMMANDS = (demo, store, models, lists, forecasts, catalogue, service)
+COMMANDS = (demo, store, models, lists, forecasts, catalogue, settings, service)
 """Importing a module registers its commands with `app`."""
 
 

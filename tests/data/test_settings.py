@@ -29,7 +29,7 @@ def test_the_environment_wins_over_the_file(tmp_path, monkeypatch):
 
 
 def test_unknown_key_is_refused_and_the_allowed_ones_are_named(tmp_path):
-    with pytest.raises(SettingsFileError, match=r"'currrency'; allowed are .*currency"):
+    with pytest.raises(SettingsFileError, match=r"'currrency'; did you mean 'currency'\? allowed"):
         load_settings(write(tmp_path, 'currrency = "EUR"'))
 
 
@@ -62,3 +62,20 @@ def test_broken_json_in_the_environment_is_told(tmp_path, monkeypatch):
 
 def test_every_setting_has_a_description():
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_unknown_name_in_the_environment_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEALCAST_CURENCY", "EUR")
+    with pytest.raises(SettingsFileError, match="did you mean 'currency'"):
+        load_settings(tmp_path)
+
+
+def test_names_of_ours_that_are_no_settings_are_let_through(tmp_path, monkeypatch):
+    monkeypatch.setenv("DEALCAST_WORKSPACE", "somewhere")
+    assert load_settings(tmp_path) == Settings()
+
+
+def test_a_secret_that_is_refused_is_not_told(tmp_path):
+    with pytest.raises(SettingsFileError, match="at least 32 characters") as error:
+        load_settings(write(tmp_path, 'session_secret = "geheim"'))
+    assert "geheim" not in str(error.value)
