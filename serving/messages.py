@@ -239,6 +239,9 @@ class ForecastRow(BaseModel):
     p10: float
     p50: float
     p90: float
+    target: float | None = Field(description="of the total, a team or an owner; null where none")
+    gap: float | None = Field(description="mean less target")
+    p_target: float | None = Field(description="probability of reaching the target")
 
 
 class ForecastAnswer(Answer):

@@ -11,7 +11,7 @@ import pandas as pd
 from features.fiscal import Period
 from features.history import WON, History
 from features.snapshots import Snapshots
-from features.windows import DAY, Floats, Ints
+from features.windows import DAY, Bools, Floats, Ints
 from training.amount import closing_amounts
 from training.arrivals import fit_arrivals
 from training.bundle import Bundle
@@ -26,6 +26,7 @@ from training.forecast import (
     simulate_forecast,
 )
 from training.scoring import Scored, current_owner, score, team_of
+from training.targets import Targets, with_targets
 
 DIMENSIONS = ("owner", "team", "pipeline", "source")
 TEMPLATE_DAYS = 365
@@ -41,6 +42,9 @@ class Outlook:
     frame : the table of `forecast_table`
     unit : `revenue` in the firm's currency, or `wins` where the history holds no won amount
     without_amount : open deals whose amount is not known; they count at the usual amount
+    calendar : the periods of the table
+    deals : what was simulated of each open deal, in the order of `scored.frame`
+    scored : the scores behind it
     """
 
     frame: pd.DataFrame
@@ -48,6 +52,9 @@ class Outlook:
     open_deals: int
     without_amount: int
     stale: int
+    calendar: Calendar
+    deals: OpenDeals
+    scored: Scored
 
 
 def make_outlook(
@@ -68,9 +75,10 @@ def make_outlook(
     calendar = Calendar.of(as_of, period, periods, history.settings.fiscal_year_start_month)
     priced = bundle.amount.wins > 0
     wins = _recent_wins(history, as_of)
+    deals = _open(scored, bundle, history, calendar, priced)
     simulation = simulate_forecast(
         calendar,
-        _open(scored, bundle, history, calendar, priced),
+        deals,
         _new(history, as_of, calendar, wins, priced),
         _booked(history, calendar, priced),
         dimensions=by,
@@ -80,11 +88,14 @@ def make_outlook(
         progress=progress,
     )
     return Outlook(
-        forecast_table(simulation),
+        with_targets(forecast_table(simulation), simulation, Targets.of(history)),
         "revenue" if priced else "wins",
         len(scored.frame),
         int(scored.frame["amount_missing"].sum()),
         int(scored.frame["stale"].sum()),
+        calendar,
+        deals,
+        scored,
     )
 
 
@@ -139,11 +150,20 @@ def _booked(history: History, calendar: Calendar, priced: bool) -> Booked:
     """Wins of the first period that were known before as-of, by the date they happened."""
     closings = history.closings
     happened = closings.values["happened"]
-    inside = (closings.values["outcome"] == WON) & (closings.time < calendar.as_of)
+    inside = standing_wins(history, calendar.as_of)
     wins = np.flatnonzero(inside & (happened >= calendar.edges[0]) & (happened < calendar.as_of))
     amounts = closing_amounts(history)[wins] if priced else np.ones(len(wins))
     labels = labels_of(history, closings.group[wins], closings.time[wins])
     return Booked(np.nan_to_num(amounts), labels)
+
+
+def standing_wins(history: History, as_of: int) -> Bools:
+    """(closings,) wins that held at as-of: a deal won and reopened since is open, not booked."""
+    closings = history.closings
+    last = (closings.time < as_of) & (closings.following_time() >= as_of)
+    still = history.stages.last("outcome", closings.group, np.full(len(closings.time), as_of))
+    held: Bools = last & (closings.values["outcome"] == WON) & (still == WON)
+    return held
 
 
 def _amounts(history: History, wins: Ints, priced: bool) -> tuple[Floats, Ints]:
