@@ -129,6 +129,5 @@ def _paths(simulation: Simulation, scope: str, member: str, period: str) -> Floa
     k = simulation.calendar.names.index(period)
     m = simulation.members[scope].index(member)
     booked = float(simulation.booked[scope][m]) if k == 0 else 0.0
-    sides = (simulation.open[scope], simulation.new[scope])
-    total: Floats = np.sum([side[:, k, m] for side in sides], axis=0, dtype=np.float64) + booked
-    return total
+    sides = [side[scope][:, k, m].astype(float) for side in (simulation.open, simulation.new)]
+    return np.asarray(sides[0] + sides[1] + booked)
