@@ -1,7 +1,7 @@
 """The one door to MLflow: runs, and the registry whose alias `champion` names the served bundle.
 
 By default both live in the workspace: an sqlite file for runs and registry, a folder for
-artifacts. The settings of the environment (`MLFLOW_TRACKING_URI`) may name a server instead.
+artifacts. A setting (`tracking_uri`) or `MLFLOW_TRACKING_URI` may name a server instead.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ import subprocess
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from data.settings import load_settings
 from training.bundle import Bundle, BundleError, load_bundle, save_bundle
 
 if TYPE_CHECKING:
@@ -46,8 +48,19 @@ class Tracker:
 
     def __init__(self, workspace: Path) -> None:
         self.workspace = workspace
-        default = f"sqlite:///{(workspace / 'mlflow.db').resolve().as_posix()}"
-        self.uri = os.environ.get("MLFLOW_TRACKING_URI", default)
+
+    @cached_property
+    def uri(self) -> str:
+        """Address of runs and registry.
+
+        Raises
+        ------
+        SettingsFileError
+            Where the settings cannot be used.
+        """
+        default = f"sqlite:///{(self.workspace / 'mlflow.db').resolve().as_posix()}"
+        told = load_settings(self.workspace).tracking_uri
+        return told or os.environ.get("MLFLOW_TRACKING_URI", default)
 
     def client(self) -> MlflowClient:
         """Client of the runs and the registry; the experiment is made on first use."""

@@ -142,6 +142,12 @@ def test_server_of_the_environment_is_used(tmp_path, monkeypatch):
     assert Tracker(tmp_path).uri == "http://127.0.0.1:5000"
 
 
+def test_server_of_the_settings_is_used(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000")
+    (tmp_path / "dealcast.toml").write_text('tracking_uri = "http://127.0.0.1:5001"')
+    assert Tracker(tmp_path).uri == "http://127.0.0.1:5001"
+
+
 def test_code_version_is_a_short_word():
     assert 0 < len(code_version()) < 20
 
