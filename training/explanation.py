@@ -69,6 +69,8 @@ def parts_of(bundle: Bundle, features: pd.DataFrame, incidence: Incidence) -> Pa
     features : (n, features) as the models read them
     incidence : the curves served for the same n deals
     """
+    if not len(features):
+        return Parts(np.zeros(0), pd.DataFrame({CURVE: np.zeros(0)}))
     high = int(np.clip(np.searchsorted(incidence.knots, DAYS), 1, len(incidence.knots) - 1))
     before, after = incidence.knots[high - 1], incidence.knots[high]
     share = float(np.clip((DAYS - before) / (after - before), 0.0, 1.0))

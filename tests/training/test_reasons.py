@@ -7,20 +7,11 @@ import pandas as pd
 import pytest
 
 from features.catalogue import CATALOGUE
-from training.incidence import KNOTS
-from training.learners import grouped
-from training.reasons import (
-    LEAST,
-    READINGS,
-    SENTENCES,
-    TOP,
-    contributions,
-    reason_texts,
-    reasons,
-    sentence,
-    theme_of,
-)
+from training.explanation import log_odds, usual_groups
+from training.reasons import LEAST, TOP, explain, reason_texts, reasons
 from training.scoring import FACTS, score
+from training.sentences import READINGS, SENTENCES, sentence
+from training.themes import theme_of
 
 TIERS = ("table", "logistic", "blend", "full")
 NOTHING = pd.Series(dict.fromkeys(FACTS, np.nan) | {"stage": "", "age_days": 5.0}, dtype=object)
@@ -45,18 +36,28 @@ def found(bundle, scored):
     return reasons(bundle, scored)
 
 
-def test_contributions_add_up_to_the_calibrated_log_odds(bundle, scored):
-    parts = contributions(bundle, scored.features)
-    explained = bundle.close.won[KNOTS.index(84)]
-    expected = bundle.close.offset[0] + bundle.close.slope[0] * explained.logits(scored.features)
-    assert parts.sum(axis=1).to_numpy() == pytest.approx(expected, abs=1e-6)
+def test_base_and_groups_add_up_to_the_served_probability(bundle, scored):
+    for each, p in zip(explain(bundle, scored), scored.frame["p_won_90"], strict=True):
+        assert each.p_won_90 == p
+        assert each.base + sum(each.groups.values()) == pytest.approx(log_odds(p), abs=1e-6)
+        assert each.usual + sum(each.points.values()) == pytest.approx(p, abs=1e-9)
 
 
-def test_themes_add_up_to_what_their_features_do(bundle, scored):
-    parts = contributions(bundle, scored.features)
-    by_theme = grouped(parts, {name: theme_of(str(name)) for name in parts})
-    assert by_theme.sum(axis=1).to_numpy() == pytest.approx(parts.sum(axis=1).to_numpy(), abs=1e-9)
-    assert "base" in by_theme
+def test_deals_asked_alone_have_the_reasons_they_have_among_all(bundle, scored):
+    usual, among = usual_groups(bundle, scored), explain(bundle, scored)
+    for row in (0, len(among) // 2, len(among) - 1):
+        (alone,) = explain(bundle, scored, np.array([row]), usual)
+        assert alone.deal_id == among[row].deal_id
+        assert alone.groups == pytest.approx(among[row].groups, abs=1e-9)
+        assert [r.text for r in alone.reasons] == [r.text for r in among[row].reasons]
+
+
+def test_points_of_a_reason_are_those_of_its_theme(bundle, scored):
+    for each in explain(bundle, scored):
+        for reason in each.reasons:
+            assert reason.points == each.points[reason.theme]
+            assert reason.contribution == each.groups[reason.theme]
+            assert reason.points * reason.contribution > 0
 
 
 def test_every_deal_has_few_reasons_the_strongest_first_and_none_twice(found, scored):
@@ -167,6 +168,11 @@ def test_sentence_about_a_deal_of_which_nothing_is_known_is_still_one(theme, up)
             {"days_since_last_inbound": 1.0, "unanswered_count": 4.0},
             "last heard from the buyer 1 day ago, 4 touches unanswered since",
         ),
+        (
+            "replies",
+            {"days_since_last_inbound": 19.0, "unanswered_count": 4.0, "usual_wait": 20.0},
+            "last heard from the buyer 19 days ago, 4 touches unanswered since",
+        ),
         ("meetings", {"meetings_ahead_count": 1.0}, "a meeting is booked ahead"),
         ("contacts", {"contacts_90d_count": 2.0}, "2 contacts involved in the last 90 days"),
         (
@@ -186,3 +192,10 @@ def test_sentence_about_a_deal_of_which_nothing_is_known_is_still_one(theme, up)
 )
 def test_sentence_says_the_numbers_of_the_deal(theme, known, text):
     assert sentence(theme, facts(**known), up=True) == text
+
+
+def test_a_long_wait_is_told_beside_what_is_usual_where_it_speaks_against_the_deal():
+    waits = facts(days_since_last_inbound=19.0, usual_wait=4.2)
+    expected = "no reply for 19 days; deals won from this stage usually wait 4 days"
+    assert sentence("replies", waits, up=False) == expected
+    assert sentence("replies", waits, up=True) == "last heard from the buyer 19 days ago"
