@@ -12,6 +12,7 @@ from data.demo.accounts import Accounts, Book
 from data.demo.calendar import DAYS_PER_YEAR, Calendar
 from data.demo.firm import Firm
 from data.demo.hazards import Rates
+from data.demo.judgement import with_judgement
 from data.demo.log import Log
 from data.demo.owners import Owners
 from data.demo.stamps import Stamps
@@ -99,7 +100,8 @@ def simulate(
     tables |= export.deal_tables(firm, log, stamps, tables["accounts"], rng)
     tables["activities"] = activities.table(firm, log, stamps, rng)
     tables["targets"] = targets(tables, simulated.start, simulated.end)
-    return replace(simulated, tables=dirty.apply(tables, simulated.dirt, simulated.end, seed))
+    tables = dirty.apply(tables, simulated.dirt, simulated.end, seed)
+    return replace(simulated, tables=with_judgement(tables, seed))
 
 
 def _check(deals: int, years: float, dirt: frozenset[str]) -> None:
