@@ -21,6 +21,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -33,7 +34,8 @@ from features.snapshots import WEEK, Snapshots
 from features.trust import filled_later
 from features.vocabulary import Vocabulary, learn_vocabulary
 from features.windows import DAY, Bools, Floats, Ints
-from training.close import CloseModel, Panel, fit_close, make_panel
+from training.close import Panel, fit_close, make_panel
+from training.incidence import Incidence
 from training.learners import Learner
 from training.metrics import log_loss
 from training.train import (
@@ -137,8 +139,15 @@ class ByLearner(Contender):
         return curves(fit_close(known.panel, learner, known.longest, self.until), horizons)
 
 
-def curves(model: CloseModel, horizons: Sequence[int]) -> Answer:
-    """Answers of a close model."""
+class HasCurves(Protocol):
+    """What answers with curves: a close model of any kind."""
+
+    def incidence(self, features: pd.DataFrame) -> Incidence:
+        """Curves of n deals."""
+
+
+def curves(model: HasCurves, horizons: Sequence[int]) -> Answer:
+    """Answers of a model that has curves."""
 
     def answer(features: pd.DataFrame) -> Floats:
         incidence = model.incidence(features)
