@@ -13,10 +13,10 @@ for _name in ("MLFLOW_DISABLE_TELEMETRY", "BENTOML_DO_NOT_TRACK", "DO_NOT_TRACK"
 
 import typer
 
-from commands import catalogue, demo, forecasts, lists, models, service, settings, store
+from commands import catalogue, demo, forecasts, keys, lists, models, service, settings, store
 from commands.common import WorkFailedError, app, err, state
 
-COMMANDS = (demo, store, models, lists, forecasts, catalogue, settings, service)
+COMMANDS = (demo, store, models, lists, forecasts, catalogue, settings, keys, service)
 """Importing a module registers its commands with `app`."""
 
 
@@ -53,6 +53,7 @@ def _expected() -> tuple[type[BaseException], ...]:
     from data.manifest import StoreError
     from data.settings import SettingsFileError
     from data.sources import SourceError
+    from serving.records import RecordsError
     from training.bundle import BundleError
     from training.train import TrainingError
 
@@ -60,6 +61,7 @@ def _expected() -> tuple[type[BaseException], ...]:
         WorkFailedError,
         SourceError,
         StoreError,
+        RecordsError,
         SettingsFileError,
         BundleError,
         TrainingError,
