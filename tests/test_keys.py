@@ -74,7 +74,7 @@ def test_an_owner_that_the_store_does_not_know_is_refused(
 ) -> None:
     Store(tmp_path / "store").merge(five_deals, "five", now)
     code, _, told = run("keys", "create", "--role", "rep", "--owner", "anna")
-    assert (code, "did you mean" in told, "'ann'" in told) == (2, True, True)
+    assert (code, "did you mean" in told, "'Ann'" in told) == (2, True, True)
     code, _, told = run("keys", "create", "--role", "rep", "--owner", "Bob")
     assert (code, "identifier bob" in told) == (2, True)
     assert run("keys", "create", "--role", "manager", "--owner", "ann")[0] == 0
