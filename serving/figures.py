@@ -1,10 +1,9 @@
-"""How figures are written for people: money, chances, dates."""
+"""How figures are written for people: money, chances, shares, counts."""
 
 from __future__ import annotations
 
 import math
 
-import pandas as pd
 from jinja2 import Environment
 
 SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "THB": "฿", "JPY": "¥", "INR": "₹", "KRW": "₩"}
@@ -13,60 +12,109 @@ MISSING = "–"
 
 def add_figures(templates: Environment) -> None:
     """Make the figures known to templates as filters."""
-    filters = {"money": money, "chance": chance, "day": day, "days": days, "count": count}
-    templates.filters.update(filters)
+    filters = (money, chance, share, points, signed, count, decimal, short, written)
+    templates.filters.update({each.__name__: each for each in filters})
 
 
-def money(value: float | None, currency: str = "") -> str:
+def money(value: float | None, currency: str | None = "") -> str:
     """Write an amount with thousands separators and its currency.
 
-    >>> money(1234567.8, "EUR"), money(950, "CHF"), money(None)
-    ('€1,234,568', 'CHF 950', '–')
+    >>> money(1234567.8, "EUR"), money(950, "CHF"), money(-3, "EUR"), money(None)
+    ('€1,234,568', 'CHF 950', '-€3', '–')
     """
     if value is None or not math.isfinite(value):
         return MISSING
-    sign = SIGNS.get(currency, f"{currency} " if currency else "")
-    return f"{sign}{value:,.0f}"
+    sign = SIGNS.get(currency or "", f"{currency} " if currency else "")
+    return f"{'-' if round(value) < 0 else ''}{sign}{abs(value):,.0f}"
 
 
-def chance(p: float) -> str:
+def short(value: float | None, currency: str | None = "") -> str:
+    """Write an amount in few characters.
+
+    >>> short(1234567.8, "EUR"), short(45_300), short(950, "CHF"), short(None)
+    ('€1.23M', '45.3k', 'CHF 950', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    sign = SIGNS.get(currency or "", f"{currency} " if currency else "")
+    for size, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= size:
+            return f"{'-' if value < 0 else ''}{sign}{abs(value) / size:.3g}{unit}"
+    return money(value, currency)
+
+
+def chance(p: float | None) -> str:
     """Write a probability in per cent, never as a certainty that it is not.
 
-    >>> chance(0.314), chance(0.001), chance(0.9999), chance(0.0)
-    ('31%', '<1%', '>99%', '0%')
+    >>> chance(0.314), chance(0.001), chance(0.9999), chance(0.0), chance(None)
+    ('31%', '<1%', '>99%', '0%', '–')
     """
+    if p is None or not math.isfinite(p):
+        return MISSING
     if 0 < p < 0.01:
         return "<1%"
     return ">99%" if 0.99 < p < 1 else f"{p:.0%}"
 
 
-def day(at: pd.Timestamp | None, *, year: int | None = None) -> str:
-    """Write a day; the year only where it is not the one given.
+def share(value: float | None) -> str:
+    """Write a part of a whole in per cent.
 
-    >>> day(pd.Timestamp("2026-03-05"), year=2026), day(pd.Timestamp("2027-03-05"), year=2026)
-    ('5 Mar', '5 Mar 2027')
+    >>> share(0.4567), share(None)
+    ('46%', '–')
     """
-    if at is None or pd.isna(at):
+    return f"{value:.0%}" if value is not None and math.isfinite(value) else MISSING
+
+
+def points(value: float | None) -> str:
+    """Write a difference of shares in percentage points, with its sign.
+
+    >>> points(0.043), points(-0.1), points(0.001), points(None)
+    ('+4', '−10', '0', '–')
+    """
+    if value is None or not math.isfinite(value):
         return MISSING
-    text = f"{at.day} {at:%b}"
-    return text if year == at.year else f"{text} {at.year}"
+    whole = round(100 * value)
+    return "0" if whole == 0 else f"{'+' if whole > 0 else '−'}{abs(whole)}"
 
 
-def days(value: float) -> str:
-    """Write a number of days.
+def signed(value: float | None) -> str:
+    """Write a number with its sign.
 
-    >>> days(1.2), days(30.7), days(float("nan"))
-    ('1 day', '30 days', '–')
+    >>> signed(0.318), signed(-1.2)
+    ('+0.32', '−1.20')
     """
-    if math.isnan(value):
+    if value is None or not math.isfinite(value):
         return MISSING
-    return "1 day" if int(value) == 1 else f"{int(value):,} days"
+    return f"{'−' if value < 0 else '+'}{abs(value):.2f}"
 
 
-def count(value: float) -> str:
-    """Write a number of wins, which may be a fraction.
+def count(value: float | None) -> str:
+    """Write a number of things, which may be a fraction where it is expected.
 
-    >>> count(12.345), count(3)
-    ('12.3', '3')
+    >>> count(12.345), count(3), count(None)
+    ('12.3', '3', '–')
     """
+    if value is None or not math.isfinite(value):
+        return MISSING
     return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
+
+
+def decimal(value: float | None) -> str:
+    """Write a number with two places.
+
+    >>> decimal(1.2345), decimal(None)
+    ('1.23', '–')
+    """
+    return f"{value:,.2f}" if value is not None and math.isfinite(value) else MISSING
+
+
+def written(value: float | None, kind: str, currency: str = "") -> str:
+    """Write a bound of an interval as its column is written.
+
+    >>> written(0.25, "share"), written(12.0, "decimal")
+    ('25%', '12.00')
+    """
+    if kind == "money":
+        return short(value, currency)
+    kinds = {"chance": chance, "share": share, "points": points, "count": count}
+    return kinds.get(kind, decimal)(value)

@@ -1,52 +1,137 @@
-"""The page: today's list and the months ahead, rendered on the server; it works offline."""
+"""The routes of the dashboard: each asks a function of `serving.pages` and renders its answer."""
 
 from __future__ import annotations
 
-import json
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import numpy as np
-import pandas as pd
-from fastapi import FastAPI, Query, Request
+from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
-from serving.answers import currency, records
 from serving.engine import Engine, NotReadyError
 from serving.figures import add_figures
-from serving.names import UnknownNameError, plain
+from serving.pages.asked import Asked
+from serving.pages.deal import UnknownDealError, deal
+from serving.pages.frame import frame_of
+from serving.pages.tables import to_csv
+from serving.pages.today import today
+from serving.pages.words import LANGUAGES, preferred, words_of
 from serving.plot import plot_script
-from serving.ranking import listed, rank
 from serving.view import View
 
 HERE = Path(__file__).parent
-MONTHS = 3
-MOST_ON_A_PAGE = 200
-SHOWN = ("period", "booked", "open", "new", "mean", "p10", "p50", "p90")
+LANGUAGE_COOKIE = "language"
+YEAR_SECONDS = 365 * 86_400
+Page = Callable[[View, Asked], dict[str, Any]]
+PAGES: dict[str, Page] = {"today": today}
+log = logging.getLogger("dealcast.serving")
 
-Owner = Annotated[str, Query(max_length=1_000)]
-Top = Annotated[int, Query(ge=1, le=MOST_ON_A_PAGE)]
-PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
+
+@dataclass(frozen=True)
+class Site:
+    """The dashboard of an engine."""
+
+    engine: Engine
+    templates: Environment
+
+    def answer(self, name: str, request: Request, page: Page) -> Response:
+        """Render a page, or the state it is in: not ready, unknown, failed."""
+        asked = asked_of(request, self.engine)
+        try:
+            view = self.engine.view()
+            content = {**frame_of(name, asked, view), **page(view, asked)}
+            return self._html(asked, f"{name}.html", 200, content)
+        except NotReadyError as error:
+            return self._state(asked, name, "starting", 503, detail=str(error))
+        except UnknownDealError as error:
+            return self._state(asked, name, "unknown", 404, detail=str(error))
+        except Exception:
+            log.exception("page %s failed", name)
+            return self._state(asked, name, "failed", 500)
+
+    def file(self, name: str, request: Request, page: Page) -> Response:
+        """Give a table of a page as CSV, by the same filters, with every row."""
+        asked = replace(asked_of(request, self.engine), whole=True)
+        try:
+            tables = page(self.engine.view(), asked)["tables"]
+        except NotReadyError as error:
+            return self._state(asked, name, "starting", 503, detail=str(error))
+        except UnknownDealError as error:
+            return self._state(asked, name, "unknown", 404, detail=str(error))
+        table = tables.get(asked.text("table"))
+        if table is None:
+            return self._state(asked, name, "unknown", 404, detail=asked.text("table"))
+        headers = {
+            "Content-Disposition": f'attachment; filename="dealcast-{name}-{table.name}.csv"'
+        }
+        return Response(to_csv(table), headers=headers, media_type="text/csv; charset=utf-8")
+
+    def _state(
+        self, asked: Asked, name: str, state: str, status: int, detail: str = ""
+    ) -> Response:
+        content = {**frame_of(name, asked, None), "state": state, "detail": detail}
+        return self._html(asked, "state.html", status, content)
+
+    def _html(
+        self, asked: Asked, template: str, status: int, content: Mapping[str, Any]
+    ) -> HTMLResponse:
+        response = HTMLResponse(self.templates.get_template(template).render(**content), status)
+        if asked.text("lang") in LANGUAGES:
+            response.set_cookie(
+                LANGUAGE_COOKIE, asked.text("lang"), YEAR_SECONDS, samesite="lax", httponly=True
+            )
+        return response
+
+
+def asked_of(request: Request, engine: Engine) -> Asked:
+    """Read what is asked out of a request."""
+    headers, params = request.headers, dict(request.query_params)
+    language = preferred(
+        params.get("lang", ""),
+        request.cookies.get(LANGUAGE_COOKIE, ""),
+        headers.get("accept-language", ""),
+    )
+    return Asked(request.url.path, params, engine.clock(), words_of(language))
 
 
 def add_page(app: FastAPI, engine: Engine) -> None:
-    """Add the page at /, and what it loads at /static."""
-    templates = make_templates()
+    """Add the pages, their files, and what they load at /static."""
+    site = Site(engine, make_templates())
+    for name, page in PAGES.items():
+        _add(app, site, name, page)
+    _add_deal(app, site)
+    _add_static(app)
 
-    @app.api_route("/", methods=["GET", "HEAD"], include_in_schema=False)
-    def page(owner: Owner = "", team: Owner = "", top: Top = 25, page: PageNumber = 1) -> Response:
-        try:
-            view = engine.view()
-            content = {**frame_of(view, engine.clock()), **body_of(view, owner, team, top, page)}
-        except NotReadyError as error:
-            return _html(templates, "empty.html", 503, detail=str(error))
-        except UnknownNameError as error:
-            content = {**frame_of(view, engine.clock()), "unknown": error}
-            return _html(templates, "unknown.html", 404, **content)
-        return _html(templates, "page.html", 200, **content)
 
+def _add(app: FastAPI, site: Site, name: str, page: Page) -> None:
+    def show(request: Request) -> Response:
+        return site.answer(name, request, page)
+
+    def give(request: Request) -> Response:
+        return site.file(name, request, page)
+
+    path = "/" if name == "today" else f"/{name}"
+    methods = ["GET", "HEAD"]
+    app.add_api_route(path, show, methods=methods, include_in_schema=False)
+    app.add_api_route(f"/{name}.csv", give, methods=methods, include_in_schema=False)
+
+
+def _add_deal(app: FastAPI, site: Site) -> None:
+    @app.get("/deals/{deal_id:path}.csv", include_in_schema=False)
+    def give(deal_id: str, request: Request) -> Response:
+        return site.file("deal", request, lambda view, asked: deal(view, asked, deal_id))
+
+    @app.get("/deals/{deal_id:path}", include_in_schema=False)
+    def show(deal_id: str, request: Request) -> Response:
+        return site.answer("deal", request, lambda view, asked: deal(view, asked, deal_id))
+
+
+def _add_static(app: FastAPI) -> None:
     @app.get("/static/plotly.js", include_in_schema=False)
     def plotly(request: Request) -> Response:
         packed = "gzip" in request.headers.get("accept-encoding", "")
@@ -70,90 +155,3 @@ def make_templates() -> Environment:
     )
     add_figures(templates)
     return templates
-
-
-def _html(templates: Environment, name: str, status: int, **content: Any) -> HTMLResponse:
-    return HTMLResponse(templates.get_template(name).render(**content), status)
-
-
-def frame_of(view: View, now: pd.Timestamp) -> dict[str, Any]:
-    """Give what stands around every page: the instant, the model, the data, what must be said."""
-    card = view.bundle.card
-    return {
-        "as_of": view.instant.tz_convert(view.history.settings.timezone),
-        "tier": view.bundle.tier,
-        "version": view.bundle.version,
-        "reason": card.get("reason", ""),
-        "last_fact": view.last_fact,
-        "age": _age(view, now),
-        "notes": view.notes,
-        "currency": currency(view.history),
-    }
-
-
-def _age(view: View, now: pd.Timestamp) -> str:
-    """Say how old the newest fact is, in words."""
-    if view.last_fact is None:
-        return "no data"
-    hours = (now - view.last_fact) / pd.Timedelta(hours=1)
-    if hours < 1:
-        return "less than an hour old"
-    count, unit = (int(hours), "hour") if hours < 48 else (int(hours // 24), "day")
-    return f"{count:,} {unit}{'' if count == 1 else 's'} old"
-
-
-def body_of(view: View, owner: str, team: str, top: int, page: int) -> dict[str, Any]:
-    """Give the list of an owner or a team, one page of it, and the forecast of the firm."""
-    rows = listed(view.scored, view.history, owner=owner, team=team)
-    pages = max(1, -(-len(rows) // top))
-    page = min(page, pages)
-    skip = (page - 1) * top
-    frame = rank(
-        view.bundle,
-        view.scored,
-        view.history,
-        owner=owner,
-        team=team,
-        top=top,
-        skip=skip,
-        explain=view.reasons,
-    )
-    chosen = view.deals.iloc[rows]
-    return {
-        "deals": frame.to_dict("records"),
-        "count": len(rows),
-        "expected": float(np.nansum(chosen["expected_revenue_90"])),
-        "expected_wins": float(chosen["p_won_90"].sum()),
-        "owners": owners_of(view),
-        "owner": owner,
-        "team": team,
-        "top": top,
-        "page": page,
-        "pages": pages,
-        "first": skip + 1,
-        "last": skip + len(frame),
-        **forecast_of(view),
-    }
-
-
-def owners_of(view: View) -> list[dict[str, Any]]:
-    """Owners of open deals with how many each has, by name."""
-    counts = view.deals["owner_id"].value_counts()
-    names = dict(zip(view.deals["owner_id"], view.deals["owner"], strict=True))
-    found = [{"id": owner, "name": names[owner], "deals": n} for owner, n in counts.items()]
-    return sorted(found, key=lambda each: plain(each["name"]))
-
-
-def forecast_of(view: View) -> dict[str, Any]:
-    """Give the months ahead: rows for the table, and the same as JSON for the plot."""
-    outlook = view.outlook("month", MONTHS, ())
-    rows = records(outlook.frame.loc[outlook.frame["scope"] == "total", list(SHOWN)])
-    plot = {"rows": rows, "unit": outlook.unit, "currency": currency(view.history)}
-    return {
-        "forecast": rows,
-        "unit": outlook.unit,
-        "plot": json.dumps(plot, ensure_ascii=False, allow_nan=False),
-        "without_amount": outlook.without_amount,
-        "stale": outlook.stale,
-        "open_deals": outlook.open_deals,
-    }

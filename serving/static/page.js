@@ -1,69 +1,37 @@
-// Shows the list of the owner chosen at once, and draws the forecast whose numbers the table holds.
+// Small comforts: filters that act at once, times in the reader's zone, keys for the list.
 "use strict";
 
-const form = document.querySelector(".choose");
-if (form) {
+for (const form of document.querySelectorAll("form.filters, form.live-form")) {
   form.classList.add("live");
-  form.querySelector("select").addEventListener("change", () => form.submit());
+  form.addEventListener("change", (event) => {
+    if (event.target.matches("select, input[type=radio]")) form.requestSubmit();
+  });
+  form.addEventListener("submit", () => {
+    for (const field of form.querySelectorAll("select, input")) if (!field.value) field.disabled = true;
+    document.body.classList.add("busy");
+  });
+}
+addEventListener("pageshow", () => {
+  document.body.classList.remove("busy");
+  for (const field of document.querySelectorAll("form.filters [disabled]")) field.disabled = false;
+});
+
+const zone = Intl.DateTimeFormat(document.documentElement.lang === "th" ? "th-TH-u-ca-gregory" : "en-GB", {
+  day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZoneName: "short",
+});
+for (const time of document.querySelectorAll("time[data-instant]")) {
+  time.title = time.textContent;
+  time.textContent = zone.format(new Date(time.dateTime));
 }
 
-const plot = document.getElementById("plot");
-
-function ink(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
-
-function traces({ rows, unit }) {
-  const months = rows.map((row) => row.period);
-  const digits = unit === "revenue" ? ",.0f" : ",.1f";
-  const bars = ["booked", "open", "new"].map((part) => ({
-    type: "bar",
-    name: part,
-    x: months,
-    y: rows.map((row) => row[part]),
-    marker: { color: ink(`--${part}`) },
-    hovertemplate: `%{y:${digits}} ${part}<extra></extra>`,
-  }));
-  const whiskers = {
-    type: "scatter",
-    mode: "markers",
-    name: "p10 – p90",
-    x: months,
-    y: rows.map((row) => row.mean),
-    marker: { color: ink("--ink"), size: 6 },
-    error_y: {
-      type: "data",
-      symmetric: false,
-      array: rows.map((row) => Math.max(row.p90 - row.mean, 0)),
-      arrayminus: rows.map((row) => Math.max(row.mean - row.p10, 0)),
-      color: ink("--ink"),
-      thickness: 1.5,
-      width: 6,
-    },
-    customdata: rows.map((row) => [row.p10, row.p90]),
-    hovertemplate: `mean %{y:${digits}}<br>%{customdata[0]:${digits}} to %{customdata[1]:${digits}}<extra></extra>`,
-  };
-  return [...bars, whiskers];
-}
-
-function draw() {
-  const layout = {
-    barmode: "stack",
-    bargap: 0.45,
-    margin: { l: 48, r: 8, t: 8, b: 56 },
-    paper_bgcolor: "transparent",
-    plot_bgcolor: "transparent",
-    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: ink("--quiet") },
-    xaxis: { type: "category", fixedrange: true },
-    yaxis: { fixedrange: true, gridcolor: ink("--line"), zerolinecolor: ink("--line"), tickformat: "~s", rangemode: "tozero" },
-    legend: { orientation: "h", x: 0, y: -0.14, yanchor: "top", traceorder: "normal" },
-    hoverlabel: { bgcolor: ink("--card"), bordercolor: ink("--line"), font: { color: ink("--ink") } },
-  };
-  const config = { displaylogo: false, displayModeBar: false, responsive: true };
-  Plotly.react(plot, traces(JSON.parse(plot.dataset.forecast)), layout, config);
-}
-
-if (plot && window.Plotly) {
-  draw();
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-}
+const links = () => [...document.querySelectorAll(".deal h2 a")];
+addEventListener("keydown", (event) => {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;
+  const all = links();
+  const at = all.indexOf(document.activeElement);
+  if (event.key === "/") document.querySelector("input[type=search]")?.focus();
+  else if (event.key === "j") all[Math.min(at + 1, all.length - 1)]?.focus();
+  else if (event.key === "k") all[Math.max(at - 1, 0)]?.focus();
+  else return;
+  event.preventDefault();
+});

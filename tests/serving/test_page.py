@@ -1,53 +1,38 @@
+import csv
+import io
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 from serving.engine import Engine
-from serving.figures import chance, count, day, days, money
 from serving.limits import HEADERS
 from serving.metrics import metrics_text
-from serving.page import make_templates
+from serving.page import PAGES, make_templates
 from serving.plot import plot_script
 from serving.view import View
 
 EngineAt = Callable[[Path], Engine]
+EVERY = ["/" if name == "today" else f"/{name}" for name in PAGES]
 
 
-def test_money_has_separators_and_its_currency() -> None:
-    assert money(1234567.8, "EUR") == "€1,234,568"
-    assert money(950.0, "CHF") == "CHF 950"
-    assert money(12.0) == "12"
-    assert money(float("nan"), "EUR") == money(None) == "–"
+def rows_of(text: str) -> list[dict[str, str]]:
+    """Rows of a CSV file as a spreadsheet reads it."""
+    assert text.startswith("\ufeff")
+    return list(csv.DictReader(io.StringIO(text[1:])))
 
 
-def test_a_chance_is_never_shown_as_the_certainty_that_it_is_not() -> None:
-    assert [chance(p) for p in (0.0, 0.001, 0.314, 0.999, 1.0)] == [
-        "0%",
-        "<1%",
-        "31%",
-        ">99%",
-        "100%",
-    ]
-
-
-def test_days_are_written_shortly() -> None:
-    assert day(pd.Timestamp("2026-03-05"), year=2026) == "5 Mar"
-    assert day(pd.Timestamp("2027-03-05"), year=2026) == "5 Mar 2027"
-    assert (days(1.2), days(3000.0), days(float("nan"))) == ("1 day", "3,000 days", "–")
-    assert (count(12.345), count(3)) == ("12.3", "3")
-
-
+@pytest.mark.parametrize("path", EVERY)
 def test_a_page_without_a_store_says_what_to_do(
-    tmp_path: Path, engine_at: EngineAt, client_of
+    path: str, tmp_path: Path, engine_at: EngineAt, client_of
 ) -> None:
     engine = engine_at(tmp_path)
     engine.refresh()
-    page = client_of(engine).get("/")
+    page = client_of(engine).get(path)
     assert page.status_code == 503
     assert "dealcast import" in page.text
+    assert 'http-equiv="refresh"' in page.text
 
 
 def test_an_endpoint_without_a_store_is_not_ready_and_says_why(
@@ -68,10 +53,36 @@ def test_names_are_escaped(small_view: View, engine_at: EngineAt, client_of) -> 
     small_view.history.tables.deals["name"] = "<script>alert(1)</script>"
     vars(small_view).pop("deals", None)
     engine._current = small_view
+    for path in ("/", "/deals/O"):
+        page = client_of(engine).get(path)
+        assert page.status_code == 200
+        assert "<script>alert" not in page.text
+        assert "&lt;script&gt;alert" in page.text
+
+
+@pytest.mark.parametrize("path", EVERY)
+def test_a_page_of_five_deals_opens_in_each_language(
+    path: str, small_view: View, engine_at: EngineAt, client_of
+) -> None:
+    engine = engine_at(Path())
+    engine._current = small_view
+    for language in ("en", "th"):
+        page = client_of(engine).get(path, params={"lang": language})
+        assert page.status_code == 200, page.text
+        assert f'<html lang="{language}">' in page.text
+        assert f"language={language}" in page.headers["set-cookie"]
+
+
+def test_a_page_that_fails_says_so_and_what_to_do(
+    small_view: View, engine_at: EngineAt, client_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = engine_at(Path())
+    engine._current = small_view
+    monkeypatch.setitem(small_view.memo, "book", None)
     page = client_of(engine).get("/")
-    assert page.status_code == 200
-    assert "<script>alert" not in page.text
-    assert "&lt;script&gt;alert" in page.text
+    assert page.status_code == 500
+    assert "Try again" in page.text
+    assert "Traceback" not in page.text
 
 
 def test_no_template_holds_an_inline_script_or_style() -> None:
@@ -98,15 +109,43 @@ def test_the_script_of_the_plot_comes_packed_where_the_browser_can_unpack_it(
     assert packed.content == plain.content == plot_script(packed=False)
 
 
-@pytest.mark.slow
-def test_the_page_shows_the_list_and_the_forecast(client, engine: Engine) -> None:
-    page = client.get("/?top=5")
+def test_a_closed_deal_shows_its_end_and_no_score(
+    small_view: View, engine_at: EngineAt, client_of
+) -> None:
+    engine = engine_at(Path())
+    engine._current = small_view
+    page = client_of(engine).get("/deals/W")
     assert page.status_code == 200
-    assert page.text.count('<li class="deal">') == 5
-    first = engine.view().deals.sort_values("priority", ascending=False).iloc[0]
-    assert first["deal_id"] in page.text
-    for row in engine.view().outlook("month", 3, ()).frame.query("scope == 'total'")["mean"]:
-        assert f"{row:,.0f}" in page.text
+    assert "Won on 15 Mar 2024" in page.text
+    assert "Won in 90 days" not in page.text
+
+
+def test_an_unknown_deal_is_told(small_view: View, engine_at: EngineAt, client_of) -> None:
+    engine = engine_at(Path())
+    engine._current = small_view
+    page = client_of(engine).get("/deals/<b>")
+    assert page.status_code == 404
+    assert "&lt;b&gt;" in page.text
+
+
+def test_the_timeline_tells_what_was_logged_late(
+    small_view: View, engine_at: EngineAt, client_of
+) -> None:
+    engine = engine_at(Path())
+    engine._current = small_view
+    assert "logged 10 days late" in client_of(engine).get("/deals/O").text
+
+
+@pytest.mark.slow
+def test_today_shows_the_deals_in_the_order_of_the_list(client, engine: Engine) -> None:
+    page = client.get("/?size=5")
+    assert page.status_code == 200
+    listed = client.post("/rank", {"top": 5}).json()["deals"]
+    assert re.findall(r'<h2 dir="auto"><a href="/deals/(\w+)"', page.text) == [
+        deal["deal_id"] for deal in listed
+    ]
+    for deal in listed:
+        assert f"{deal['expected_revenue_90']:,.0f}" in page.text
     assert page.headers["content-security-policy"] == HEADERS["Content-Security-Policy"]
 
 
@@ -115,7 +154,7 @@ def test_the_pages_together_show_every_deal_once(client, engine: Engine) -> None
     ids = set(engine.view().deals["deal_id"])
     shown = []
     for number in range(1, 20):
-        page = client.get(f"/?top=10&page={number}").text
+        page = client.get(f"/?size=10&page={number}").text
         shown += re.findall(r'class="rank">(\d+)<', page)
         if 'rel="next"' not in page:
             break
@@ -125,20 +164,50 @@ def test_the_pages_together_show_every_deal_once(client, engine: Engine) -> None
 @pytest.mark.slow
 def test_a_page_beyond_the_last_is_the_last(client) -> None:
     assert 'class="rank"' in client.get("/?page=999999").text
+    assert 'class="rank"' in client.get("/?page=-7&size=x").text
 
 
 @pytest.mark.slow
-def test_the_page_of_an_owner_shows_that_owner_alone(client, engine: Engine) -> None:
+def test_the_list_of_an_owner_holds_that_owner_alone(client, engine: Engine) -> None:
     owner = engine.view().deals["owner_id"].iloc[0]
     mine = (engine.view().deals["owner_id"] == owner).sum()
-    page = client.get("/", params={"owner": owner, "top": 200}).text
-    assert page.count('<li class="deal">') == mine
+    page = client.get("/", params={"owner": owner, "size": 200}).text
+    assert page.count('class="rank"') == mine
     assert f'value="{owner}" selected' in page
 
 
 @pytest.mark.slow
-def test_an_unknown_owner_is_told_with_the_close_ones(client) -> None:
-    page = client.get("/", params={"owner": "O0000<b>"})
-    assert page.status_code == 404
-    assert "O0000&lt;b&gt;" in page.text
-    assert "owner=O0000" in page.text
+def test_a_lane_holds_the_deals_with_its_flag(client, engine: Engine) -> None:
+    flagged = {d for d, f in engine.view().deals[["deal_id", "flags"]].values if "silent" in f}
+    file = client.get("/today.csv", params={"table": "deals", "lane": "silent"})
+    assert {row["deal_id"] for row in rows_of(file.text)} == flagged != set()
+
+
+@pytest.mark.slow
+def test_a_search_finds_a_name_in_any_case(client, engine: Engine) -> None:
+    name = engine.view().deals["name"].iloc[0]
+    file = client.get("/today.csv", params={"table": "deals", "q": name.upper()})
+    assert name in {row["name"] for row in rows_of(file.text)}
+
+
+@pytest.mark.slow
+def test_the_file_of_today_holds_every_deal_with_its_numbers_in_full(
+    client, engine: Engine
+) -> None:
+    rows = rows_of(client.get("/today.csv?table=deals&page=2").text)
+    deals = engine.view().deals.set_index("deal_id")
+    assert len(rows) == len(deals)
+    assert all(float(r["p_won_90"]) == deals.loc[r["deal_id"], "p_won_90"] for r in rows)
+    assert client.get("/today.csv?table=none").status_code == 404
+
+
+@pytest.mark.slow
+def test_the_page_of_a_deal_equals_its_score(client, engine: Engine) -> None:
+    deal_id = engine.view().deals["deal_id"].iloc[3]
+    score = client.post("/score", {"deal_ids": [deal_id]}).json()["deals"][0]
+    page = client.get(f"/deals/{deal_id}").text
+    assert f"<dd>{score['p_won_90']:.0%}</dd>" in page
+    assert f"{score['expected_revenue_90']:,.0f}" in page
+    curve = rows_of(client.get(f"/deals/{deal_id}.csv?table=curve").text)
+    explained = client.post("/explain", {"deal_id": deal_id}).json()["curve"]
+    assert [float(r["p_won"]) for r in curve] == [each["p_won"] for each in explained]

@@ -1,0 +1,105 @@
+"""The open deals as the pages need them: one frame a view, made once, and choices out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from features.windows import Bools, Ints
+from serving.names import plain
+from serving.pages.asked import Asked
+from serving.view import View
+
+ORDERS: Mapping[str, tuple[str, bool]] = {
+    "priority": ("priority", False),
+    "chance": ("p_won_90", False),
+    "revenue": ("expected_revenue_90", False),
+    "amount": ("amount", False),
+    "closing": ("close_date_p50", True),
+    "quiet": ("days_since_activity", False),
+    "age": ("age_days", False),
+    "name": ("plain_name", True),
+}
+"""How a list may be ordered: by which column, and whether the smallest comes first."""
+LANES = ("falling", "silent", "overdue", "no amount", "stale", "single contact")
+"""Flags that ask for attention."""
+DIMENSIONS = ("owner_id", "team", "stage", "pipeline", "source")
+
+
+def book_of(view: View) -> pd.DataFrame:
+    """Scores of the open deals with what a reader chooses them by; row i is row i of the scores.
+
+    Adds to `View.deals`: source, pipeline, deal_type, currency, `own_amount` (in the deal's
+    currency), `search` and `plain_name` (folded text), and a column `flag:<word>` for each lane.
+    """
+    if "book" not in view.memo:
+        view.memo["book"] = _book(view)
+    found: pd.DataFrame = view.memo["book"]
+    return found
+
+
+def _book(view: View) -> pd.DataFrame:
+    frame, history = view.deals, view.history
+    told = history.tables.deals.iloc[view.scored.snapshots.deal].reset_index(drop=True)
+    rate = told["currency"].map(history.settings.rates).astype(float).fillna(1.0).to_numpy()
+    names = [frame[name].astype("str").fillna("") for name in ("name", "account", "deal_id")]
+    search = names[0] + "\n" + names[1] + "\n" + names[2]
+    flags = frame["flags"]
+    return frame.assign(
+        source=told["source"],
+        pipeline=told["pipeline"],
+        deal_type=told["deal_type"],
+        currency=told["currency"],
+        own_amount=frame["amount"].to_numpy(float) / rate,
+        search=[plain(text) for text in search],
+        plain_name=[plain(text) for text in names[0]],
+        **{f"flag:{lane}": [lane in each for each in flags] for lane in LANES},
+    )
+
+
+def seen_by(view: View, asked: Asked) -> Bools:
+    """(deals,) open deals that the reader may see."""
+    if asked.sight is None:
+        return np.ones(len(view.scored.frame), bool)
+    return np.asarray(view.scored.frame["owner_id"].isin(asked.sight), bool)
+
+
+def chosen(view: View, asked: Asked) -> Ints:
+    """Rows of the book that pass every filter of the address, in the order asked for."""
+    book = book_of(view)
+    kept = seen_by(view, asked)
+    for name in DIMENSIONS:
+        if wanted := asked.text(name.removesuffix("_id")):
+            kept &= (book[name] == wanted).to_numpy(bool, na_value=False)
+    if query := plain(asked.text("q")):
+        kept &= np.array([query in text for text in book["search"]], bool)
+    if lane := asked.choice("lane", LANES):
+        kept &= book[f"flag:{lane}"].to_numpy(bool)
+    column, ascending = ORDERS[asked.choice("sort", ORDERS, "priority")]
+    order = book.loc[kept, [column, "deal_id"]].sort_values(
+        [column, "deal_id"], ascending=[ascending, True], kind="stable"
+    )
+    return order.index.to_numpy(np.int64)
+
+
+def options(view: View, asked: Asked) -> dict[str, list[tuple[str, str]]]:
+    """What a list may be filtered by: (value, text with its number of deals) of each dimension."""
+    book = book_of(view)[seen_by(view, asked)]
+    found = {}
+    for name in DIMENSIONS:
+        counts = book[name].value_counts()
+        called = (
+            dict(zip(book["owner_id"], book["owner"], strict=True)) if name == "owner_id" else {}
+        )
+        pairs = [
+            (str(value), f"{called.get(value, value)} ({n:,})") for value, n in counts.items()
+        ]
+        if name == "stage":
+            place = view.bundle.vocabulary.stage_position
+            pairs.sort(key=lambda pair: place.get(pair[0], np.inf))
+        else:
+            pairs.sort(key=lambda pair: plain(pair[1]))
+        found[name.removesuffix("_id")] = pairs
+    return found
