@@ -7,6 +7,7 @@ import pandas as pd
 
 from data.tables import Tables
 from features.facts import LOST, OPEN, OUTCOMES, WON, encode, micros, positions, superseded
+from features.order import by_group_and_time
 from features.windows import NEVER, Timeline
 
 
@@ -56,7 +57,8 @@ def _in_order(rows: pd.DataFrame, tables: Tables, outcomes: dict[str, int]) -> p
         outcome=rows["value"].map(outcomes).fillna(OPEN).astype(int),
         place=rows["value"].map(place).astype(float).fillna(0.0),
     )
-    return rows.sort_values(["deal", "known", "happened", "outcome", "place"], kind="stable")
+    keys = (rows[name].to_numpy() for name in ("deal", "known", "happened", "outcome", "place"))
+    return rows.take(by_group_and_time(*keys))
 
 
 def _closings_told_by_deals(

@@ -11,7 +11,7 @@ import numpy as np
 from data.contract import ACTIVITY_TYPES
 from features.at import At
 from features.catalogue import Compute, Feature, feature, register
-from features.conversation import answers, contact_spans, unanswered
+from features.conversation import answers, contact_spans, first_answered, unanswered
 from features.facts import WAYS
 from features.pace import usual_of_won
 from features.spans import Spans
@@ -150,10 +150,12 @@ def longest_silence(at: At) -> Floats:
 
     def build() -> Timeline:
         events = at.history.activities
-        gap = (events.values["happened"] - events.previous("happened")) / DAY
-        return events.having(gap=np.maximum(np.nan_to_num(gap), 0.0))
+        happened, first = events.values["happened"], events.start[:-1]
+        gap = np.maximum(np.diff(happened, prepend=happened[:1]), 0)
+        gap[first[first < len(gap)]] = 0
+        return events.having(gap=gap)
 
-    return at.seen(at.index("gaps", build)).largest("gap")
+    return at.seen(at.index("gaps", build)).largest("gap") / DAY
 
 
 @feature(
@@ -207,11 +209,12 @@ def new_contacts_30d_count(at: At) -> Floats:
     return at.recent(30).total("new_contact")
 
 
+UNKNOWN = -1
 SENIORITY = (
-    (4.0, ("c-level", "c_level", "cxo", "chief", "ceo", "cfo", "cto", "coo", "owner", "founder")),
-    (3.0, ("vp", "vice president", "executive", "president", "partner")),
-    (2.0, ("director", "head")),
-    (1.0, ("manager", "lead", "senior")),
+    (4, ("c-level", "c_level", "cxo", "chief", "ceo", "cfo", "cto", "coo", "owner", "founder")),
+    (3, ("vp", "vice president", "executive", "president", "partner")),
+    (2, ("director", "head")),
+    (1, ("manager", "lead", "senior")),
 )
 
 
@@ -221,15 +224,16 @@ def highest_seniority(at: At) -> Floats:
 
     def build() -> Timeline:
         words = at.history.tables.contacts["seniority"].fillna("").str.lower()
-        level = np.zeros(at.history.contacts.size + 1)
+        level = np.zeros(at.history.contacts.size + 1, np.int64)
         for value, names in reversed(SENIORITY):
             found = words.apply(lambda text, names=names: any(n in text for n in names))
             level[at.history.contacts.code[: len(words)][found.to_numpy(bool)]] = value
-        level[-1] = np.nan
+        level[-1] = UNKNOWN
         events = at.history.activities
         return events.having(level=level[events.values["contact"]])
 
-    return at.seen(at.index("seniority", build)).largest("level")
+    highest = at.seen(at.index("seniority", build)).largest("level")
+    return np.where(highest == UNKNOWN, np.nan, highest)
 
 
 @feature(
@@ -262,8 +266,7 @@ def meetings_ahead_count(at: At) -> Floats:
 )
 def unanswered_count(at: At) -> Floats:
     """Outbound touches that nobody answered."""
-    events = at.index("unanswered", lambda: unanswered(at.history.activities))
-    return np.nan_to_num(at.seen(events).last("unanswered"))
+    return unanswered(at.seen(at.history.activities))
 
 
 @feature(
@@ -304,17 +307,8 @@ def days_to_answer_last(at: At) -> Floats:
 @feature("engagement", "days", "days from creation to the first inbound activity", needs=DIRECTED)
 def days_to_first_inbound(at: At) -> Floats:
     """How fast the buyer first spoke; NaN until then."""
-
-    def build() -> Timeline:
-        events = at.history.activities
-        happened = events.having(happened=events.values["happened"])
-        inbound = happened.where(events.values["inbound"])
-        first = np.isnan(inbound.previous("happened"))
-        return inbound.where(first)
-
-    return days_between(
-        at.history.created[at.deal], at.known(at.index("first_inbound", build), "happened")
-    )
+    first = first_answered(at.seen(at.history.activities))
+    return days_between(at.history.created[at.deal], first)
 
 
 @feature(

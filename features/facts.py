@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from data.contract import ACTIVITY_TYPES
 from data.settings import Settings
 from data.tables import Tables
+from features.order import by_group_and_time
 from features.windows import DAY, NEVER, Bools, Floats, Ints, Timeline
 
 OPEN, WON, LOST = 0, 1, 2
@@ -51,7 +52,7 @@ def as_dates(values: pd.Series) -> Floats:
 def encode(values: pd.Series) -> Codes:
     """Codes in order of appearance; missing is -1."""
     code, names = pd.factorize(values)
-    return Codes(tuple(map(str, names)), code.astype(np.int64))
+    return Codes(tuple(map(str, names.to_numpy(object))), code.astype(np.int64))
 
 
 def positions(names: pd.Index, values: pd.Series) -> Ints:
@@ -68,18 +69,19 @@ def known_at(happened: pd.Series, recorded: pd.Series) -> Ints:
 def coded_history(tables: Tables, index: pd.Index) -> pd.DataFrame:
     """deal_history with deal codes and both clocks (microseconds), in the order known."""
     rows = tables.deal_history
-    frame = pd.DataFrame(
+    deal, happened = positions(index, rows["deal_id"]), micros(rows["changed_at"])
+    known = np.maximum(known_at(rows["changed_at"], rows["recorded_at"]), happened)
+    kept = np.flatnonzero(deal >= 0)
+    order = kept[by_group_and_time(deal[kept], known[kept], happened[kept])]
+    return pd.DataFrame(
         {
-            "deal": positions(index, rows["deal_id"]),
-            "property": rows["property"].to_numpy(),
-            "value": rows["value"].to_numpy(),
-            "happened": micros(rows["changed_at"]),
-            "known": np.maximum(
-                known_at(rows["changed_at"], rows["recorded_at"]), micros(rows["changed_at"])
-            ),
+            "deal": deal[order],
+            "property": rows["property"].array.take(order),
+            "value": rows["value"].array.take(order),
+            "happened": happened[order],
+            "known": known[order],
         }
     )
-    return frame[frame["deal"] >= 0].sort_values(["deal", "known", "happened"], kind="stable")
 
 
 def known_from(created: Ints, history: pd.DataFrame) -> Ints:

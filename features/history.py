@@ -84,7 +84,7 @@ class History:
         return cls(
             tables=tables,
             settings=settings,
-            deal_ids=tuple(deals["deal_id"]),
+            deal_ids=tuple(deals["deal_id"].to_numpy(object)),
             created=created,
             known_from=known_from(created, history),
             stage_names=stage_names,

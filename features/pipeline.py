@@ -16,7 +16,7 @@ from features.history import History
 from features.snapshots import Snapshots
 from features.vocabulary import Vocabulary
 
-CHUNK = 131_072
+CHUNK = 65_536
 """Snapshots computed at once: bounds the memory of intermediate columns."""
 
 
@@ -57,4 +57,4 @@ def compute_features(
                 row[begin : begin + CHUNK] = registry[name].compute(at)
         if progress:
             progress((done + 1) / len(chunks))
-    return pd.DataFrame(matrix.T, columns=columns)
+    return pd.DataFrame(matrix.T, columns=columns, copy=False)

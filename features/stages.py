@@ -93,7 +93,9 @@ def stage_visits_closed(history: History) -> Timeline:
     visited = (stages.values["outcome"] == OPEN) & (first >= 0)
     groups = len(history.stage_names) + 1
     pairs = first[visited] * groups + stages.values["stage"][visited].astype(np.int64)
-    closing, stage = np.divmod(np.unique(pairs), groups)
+    pairs.sort()
+    once = np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]
+    closing, stage = np.divmod(pairs[once], groups)
     return Timeline.of(
         stage,
         closings.time[closing],

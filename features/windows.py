@@ -22,19 +22,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Column = npt.NDArray[Any]
+from features.clock import DAY, HOUR, NEVER, SECOND, Bools, Column, Floats, Ints
+from features.order import by_group_and_time
 
-SECOND = 1_000_000
-HOUR = 3_600 * SECOND
-DAY = 86_400 * SECOND
-NEVER = np.int64(2**62)
-"""Later than every instant: the time of what has not happened."""
+__all__ = [
+    "DAY",
+    "HOUR",
+    "NEVER",
+    "SECOND",
+    "Bools",
+    "Column",
+    "Floats",
+    "Ints",
+    "Seen",
+    "Timeline",
+    "days_between",
+    "first_at_or_after",
+]
+
 FIXED_POINT = 2.0**32
 """Sums are kept as whole multiples of 2**-32 so that they are exact: a sum then does not depend,
 not even in its last bit, on the facts of other groups or of later instants. A group's sum may
@@ -69,23 +76,6 @@ def first_at_or_after(start: Ints, times: Ints, group: Ints, at: Ints) -> Ints:
     return low
 
 
-def by_group_and_time(group: Ints, time: Ints) -> Ints:
-    """Order by group, then time, ties as given: `np.lexsort`, in half the time.
-
-    Group and time are packed into one integer, of time as many leading bits as there is room for;
-    where that leaves the order open, `lexsort` finds it.
-    """
-    if not len(time):
-        return np.zeros(0, np.int64)
-    first, last = time.min(), time[time < NEVER].max(initial=time.min())
-    since = np.minimum(time, last + 1) - first
-    room = 62 - int(group.max()).bit_length()
-    cut = max(int(since.max()).bit_length() - room, 0)
-    order = np.argsort(group.astype(np.int64) << (room + 1) | since >> cut, kind="stable")
-    falls = (np.diff(time[order]) < 0) & (np.diff(group[order]) == 0)
-    return np.lexsort((time, group)) if falls.any() else order
-
-
 @dataclass(frozen=True)
 class Timeline:
     """Facts by (group, time); it answers about those strictly before an instant."""
@@ -107,16 +97,17 @@ class Timeline:
             group, time = group[keep], time[keep]
             values = {name: column[keep] for name, column in values.items()}
         order = by_group_and_time(group, time)
-        group = group[order].astype(np.int64)
+        group = group[order].astype(np.int64, copy=False)
         start = np.searchsorted(group, np.arange(groups + 1)).astype(np.int64)
         columns = {name: np.asarray(column)[order] for name, column in values.items()}
-        return cls(start, time[order].astype(np.int64), group, columns)
+        return cls(start, time[order].astype(np.int64, copy=False), group, columns)
 
     def where(self, mask: Bools) -> Timeline:
         """Give the facts for which `mask` (in sorted order) holds."""
-        start = np.concatenate([[0], np.cumsum(mask)])[self.start].astype(np.int64)
-        columns = {name: column[mask] for name, column in self.values.items()}
-        return Timeline(start, self.time[mask], self.group[mask], columns)
+        kept = np.flatnonzero(mask)
+        start = np.searchsorted(kept, self.start).astype(np.int64)
+        columns = {name: column[kept] for name, column in self.values.items()}
+        return Timeline(start, self.time[kept], self.group[kept], columns)
 
     def having(self, **values: Column) -> Timeline:
         """Give the same facts with these values instead (in sorted order)."""
@@ -182,51 +173,27 @@ class Timeline:
         """
         return np.asarray(self.kept(("running", column), lambda: _running(self.values[column])))
 
-    def last_where(self, mask: Bools) -> Ints:
-        """(facts,) index of the group's last fact so far for which the mask holds; -1: none."""
-        index = np.maximum.accumulate(np.where(mask, np.arange(len(mask), dtype=np.int32), -1))
-        return np.where(index >= self.start[self.group], index, -1)
-
-    def peak(self, column: str, flag: str | None) -> Column:
-        """(facts,) index of the fact with the largest `column` so far in its group; -1: none.
-
-        Only facts of the flag count, where one is named.
-        """
-        find = self._latest if column == "happened" else self._largest
-        found = self.kept(("peak", column, flag), lambda: find(column, flag).astype(np.int32))
+    def flagged(self, flag: str) -> Ints:
+        """(facts with the flag,) their indices."""
+        found = self.kept(("flagged", flag), lambda: np.flatnonzero(self.values[flag]))
         return np.asarray(found)
 
-    def _largest(self, column: str, flag: str | None) -> Ints:
-        values = self.values[column].astype(float)
-        counts = ~np.isnan(values)
-        if flag is not None:
-            counts &= self.values[flag]
-        values = np.where(counts, values, -np.inf)
-        highest = pd.Series(values).groupby(self.group).cummax().to_numpy()
-        return self.last_where(counts & (values >= highest))
+    def peaks(self, column: str, flag: str | None) -> Ints:
+        """(facts with the flag,) largest value so far in the group of a column of integers."""
 
-    def _latest(self, column: str, flag: str | None) -> Ints:
-        """Find the fact that happened last, where none happens after it is known.
+        def build() -> Ints:
+            among = slice(None) if flag is None else self.flagged(flag)
+            values = pd.Series(self.values[column][among].astype(np.int64))
+            return np.asarray(values.groupby(self.group[among]).cummax(), np.int64)
 
-        A fact known when it happened is later than all before it; only late ones are compared.
-        """
-        happened = self.values[column]
-        counts = np.ones(len(happened), bool) if flag is None else self.values[flag]
-        late = counts & (happened < self.time)
-        punctual = self.last_where(counts & ~late)
-        if not late.any():
-            return punctual
-        among_late = self.where(late).having(happened=happened[late])
-        best = np.append(np.flatnonzero(late)[among_late._largest(column, None)], -1)
-        place = np.cumsum(late) - 1
-        delayed = np.where(self.last_where(late) >= 0, best[place], -1)
-        times = np.append(happened, -NEVER)
-        return np.where(times[delayed] > times[punctual], delayed, punctual)
+        return np.asarray(self.kept(("peaks", column, flag), build))
 
 
 def _running(column: Column) -> Column:
     if column.dtype == np.bool_:
-        return np.concatenate([[0], np.cumsum(column, dtype=np.int32)]).astype(np.int32)
+        counts = np.zeros(len(column) + 1, np.int32)
+        np.cumsum(column, dtype=np.int32, out=counts[1:])
+        return counts
     terms = np.clip(np.nan_to_num(column), -LARGEST_TERM, LARGEST_TERM) * FIXED_POINT
     return np.concatenate([[0], np.cumsum(np.rint(terms).astype(np.int64))])
 
@@ -263,11 +230,14 @@ class Seen:
         return times[np.where(self.any(), self.past - 1, len(self.events.time))]
 
     def largest(self, column: str, flag: str | None = None) -> Floats:
-        """(n,) largest value of a column, over the facts of a flag; NaN where there is none."""
-        if not len(self.events.time):
-            return np.full(len(self.past), np.nan)
-        index = self.events.peak(column, flag)[np.maximum(self.past - 1, 0)]
-        return self._pick(self.events.values[column], index, self.any() & (index >= 0))
+        """(n,) largest whole value of a column, over the facts of a flag; NaN where none."""
+        first, past = (self.first, self.past) if flag is None else self.flagged(flag)
+        return self._pick(self.events.peaks(column, flag), past - 1, past > first)
+
+    def flagged(self, flag: str) -> tuple[Ints, Ints]:
+        """(n,) and (n,) the first of the facts with a flag, and past the last, among all such."""
+        running = self.events.running(flag)
+        return running[self.first], running[self.past]
 
     @staticmethod
     def _pick(values: Column, index: Column, valid: Bools) -> Floats:

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from features.order import by_group_and_time, by_key
 from features.spans import Asked, Spans, Window
 from features.windows import (
     DAY,
     NEVER,
     Timeline,
-    by_group_and_time,
     days_between,
     first_at_or_after,
 )
@@ -183,3 +183,16 @@ def test_order_is_that_of_lexsort_however_wide_the_times(rows: list) -> None:
     group = np.array([g for g, _ in rows], np.int64)
     time = np.array([t for _, t in rows], np.int64)
     np.testing.assert_array_equal(by_group_and_time(group, time), np.lexsort((time, group)))
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2), st.integers(0, 2)), max_size=20))
+def test_order_of_one_instant_goes_by_the_ties_then_as_given(rows: list) -> None:
+    group, time, tie = (np.array([row[n] for row in rows], np.int64) for n in range(3))
+    found = by_group_and_time(group, time, tie)
+    np.testing.assert_array_equal(found, np.lexsort((tie, time, group)))
+
+
+@given(st.lists(st.one_of(st.integers(0, 3), st.just(2**62))))
+def test_order_by_a_key_is_stable_however_wide_the_key(keys: list) -> None:
+    found = by_key(np.array(keys, np.int64))
+    np.testing.assert_array_equal(found, np.argsort(keys, kind="stable"))

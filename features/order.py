@@ -1,0 +1,65 @@
+"""Orders of facts: by group and time, and by a key, each ending as a stable sort would.
+
+Integers are packed so that one quick sort of one array does what a sort by several would, in a
+third of the time; only rows that the packing leaves undecided are compared in full.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from features.clock import NEVER, Column, Ints
+
+
+def by_group_and_time(group: Ints, time: Ints, *ties: Column) -> Ints:
+    """Order by group, then time, then each of `ties`, then as given: what `np.lexsort` finds.
+
+    Group and time are packed into one integer, of time as many leading bits as there is room for;
+    where that leaves the order open, `lexsort` finds it among those rows alone.
+
+    Parameters
+    ----------
+    group : (n,) codes, not negative
+    time : (n,) microseconds; NEVER comes last
+    """
+    if not len(time):
+        return np.zeros(0, np.int64)
+    first, last = time.min(), time.max()
+    if last >= NEVER:
+        last = time[time < NEVER].max(initial=first)
+        since = np.minimum(time, last + 1) - first
+    else:
+        since = time - first
+    room = 63 - int(group.max()).bit_length()
+    since >>= max(int(last + 1 - first).bit_length() - room, 0)
+    since |= group.astype(np.int64) << room
+    return _settled(since, (*reversed(ties), time))
+
+
+def _settled(key: Ints, ties: tuple[Column, ...]) -> Ints:
+    """Order by key, rows of the same key by `ties` (the last one first), then as given."""
+    order: Ints = np.argsort(key)
+    key = key[order]
+    open_at = np.flatnonzero(key[1:] == key[:-1])
+    if len(open_at):
+        undecided = np.zeros(len(key), bool)
+        undecided[open_at] = undecided[open_at + 1] = True
+        where = np.flatnonzero(undecided)
+        rows = order[where]
+        among = np.lexsort((rows, *(tie[rows] for tie in ties), key[where]))
+        order[where] = rows[among]
+    return order
+
+
+def by_key(key: Ints) -> Ints:
+    """Order by a key that is not negative, then as given."""
+    if not len(key):
+        return np.zeros(0, np.int64)
+    place = len(key).bit_length()
+    if int(key.max()).bit_length() + place > 63:
+        return np.argsort(key, kind="stable")
+    packed = key.astype(np.int64) << place
+    packed |= np.arange(len(key))
+    packed.sort()
+    packed &= (1 << place) - 1
+    return packed
