@@ -49,9 +49,9 @@ class Backtest:
     Attributes
     ----------
     horizons : days; 0 stands for ever
-    rows : a row a snapshot asked: origin, deal, time, stage, age_days, pipeline, source, owner,
-        amount (known then), won_amount (of the win that came, else NaN), `label_<h>` (1 won within
-        h, 0 not, NaN not mature)
+    rows : a row a snapshot asked: origin, deal, time, stage, stage_place, age_days, pipeline,
+        source, owner, amount (known then), won_amount (of the win that came, else NaN),
+        `label_<h>` (1 won within h, 0 not, NaN not mature)
     answers : contender -> (rows, horizons) P(won within h), NaN where it was not asked
     stability : a row a contender and origin: how far answers moved over a day without events
     seconds : contender -> seconds of fitting
@@ -142,12 +142,14 @@ def _rows(past: Past, known: Known, horizons: tuple[int, ...]) -> pd.DataFrame:
     """What is known of the snapshots asked, and what came of them."""
     history, asked, later = known.history, known.asked, known.later
     names = np.array([*history.stage_names, ""], dtype=object)
+    place = past.vocabulary.positions(history.stage_names)
     stage = history.stages.last("stage", asked.deal, asked.time)
     columns = {
         "origin": np.full(len(asked), known.cut),
         "deal": asked.deal,
         "time": asked.time,
         "stage": names[np.nan_to_num(stage, nan=-1).astype(int)],
+        "stage_place": np.append(place, np.nan)[np.nan_to_num(stage, nan=-1).astype(int)],
         "age_days": (asked.time - history.created[asked.deal]) / DAY,
         "pipeline": _attribute(history, "pipeline", asked),
         "source": _attribute(history, "source", asked),
