@@ -131,8 +131,11 @@ class At:
     @cached_property
     def stage_position(self) -> Floats:
         """(n,) position in the funnel; NaN where the stage is unknown or unseen in training."""
-        positions = np.append(self.vocabulary.positions(self.history.stage_names), np.nan)
-        return positions[self.stage]
+
+        def build() -> Floats:
+            return np.append(self.vocabulary.positions(self.history.stage_names), np.nan)
+
+        return self.index(f"positions:{self.vocabulary.key}", build)[self.stage]
 
     @cached_property
     def days_in_stage(self) -> Floats:

@@ -17,7 +17,7 @@ CLOSE_DATE = ("deal_history.expected_close_date",)
 @feature("momentum", "code", "stage, in funnel order", needs=STAGE, categorical=True)
 def stage_code(at: At) -> Floats:
     """Rank of the stage's position among all positions of the vocabulary; NaN where unseen."""
-    places = np.unique(list(at.vocabulary.stage_position.values()))
+    places = at.vocabulary.places
     code = np.searchsorted(places, np.nan_to_num(at.stage_position, nan=-1.0))
     return np.where(np.isnan(at.stage_position), np.nan, code)
 

@@ -7,9 +7,9 @@ import numpy as np
 from features.account import with_account
 from features.at import At, as_codes
 from features.catalogue import feature
+from features.census import Census
 from features.groups import GroupAt, base_rate, by_owner, closing_amount, statistics
 from features.source import record_of
-from features.spans import Spans
 from features.windows import Floats, Ints, Timeline
 
 NEEDS = ("deal_history.amount",)
@@ -116,15 +116,14 @@ def _amount_class(amount: Floats) -> Ints:
 def amount_rank_open(at: At) -> Floats:
     """Share of the open deals that are smaller; those of its class count half."""
 
-    def build() -> Spans:
+    def build() -> Census:
         _, begin, end, amount = at.history.while_open(at.history.changes["amount"])
-        return Spans.of(_amount_class(amount), begin, end, groups=AMOUNT_CLASSES)
+        known = np.tile(_amount_class(amount), 2)
+        weight = np.repeat([1, -1], len(begin))
+        return Census.of(known, np.append(begin, end), cells=AMOUNT_CLASSES, weight=weight)
 
-    spans = at.index("open_amounts", build)
     instants, when = at.instants
-    classes = np.tile(np.arange(AMOUNT_CLASSES), len(instants))
-    counts = spans.count(classes, np.repeat(instants, AMOUNT_CLASSES))
-    counts = counts.reshape(len(instants), AMOUNT_CLASSES)
+    counts = at.index("open_amounts", build).counts(instants)
     total = counts.sum(axis=1, keepdims=True)
     rank = (np.cumsum(counts, axis=1) - counts / 2) / np.maximum(total, 1)
     own = _amount_class(at.amount)

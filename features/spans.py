@@ -115,9 +115,11 @@ class Window:
     def asked(self, asked: Asked) -> Tally:
         """Count the facts inside the window of each question."""
         now, before = asked.seen(self.events), asked.seen(self.events, self.width)
-        if not len(self.late.time):
-            return Tally((now,), (before,))
-        return Tally((now, asked.seen(self.late, self.width)), (before, asked.seen(self.stale)))
+        since = Seen(self.events, before.past, now.past)
+        late, stale = asked.seen(self.late, self.width), asked.seen(self.stale)
+        # Mostly nothing was recorded late; a part without facts need not be counted.
+        more = (since, late) if late.any().any() else (since,)
+        return Tally(more, (stale,) if stale.any().any() else ())
 
     def count(self, group: Ints, at: Ints) -> Floats:
         """(n,) number of facts in `[at - width, at)`."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from features.at import At, Grouped
+from features.census import Census
 from features.history import LOST, OPEN, WON, History
 from features.windows import DAY, Floats, Timeline
 
 STAY_DAYS = np.concatenate([np.arange(3, 30, 3), np.arange(30, 180, 10), np.arange(180, 721, 30)])
 """Limits of the classes of stays, days; every limit but the last few has one 30 days later."""
+CLASSES = len(STAY_DAYS) + 1
 AHEAD = 30
 PSEUDO_STAYS = 5.0
 
@@ -50,16 +52,13 @@ def exit_rates(at: At) -> Floats:
 
     Over ended stays known before the instant, by stage; stays are told apart by class of length.
     """
-    classes = len(STAY_DAYS) + 1
     stays = at.index("stays", lambda: stage_stays(at.history))
-    grouped = by_stage(at)
-    by_class = at.index("stays:class", lambda: _by_class(stays, classes))
-    cells = (grouped.asked.group[:, None] * classes + np.arange(classes)).ravel()
-    seen = by_class.seen(cells, np.repeat(grouped.asked.time, classes))
-    ended = _at_least(seen.count().reshape(-1, classes))
-    kept = _at_least(seen.total("kept").reshape(-1, classes))
-    row = np.arange(len(ended)) if grouped.where is None else grouped.where
-    row = np.broadcast_to(row, at.size)
+    ended_by_class, kept_by_class = at.index("stays:class", lambda: _by_class(stays))
+    instants, when = at.instants
+    ended = _at_least(ended_by_class.counts(instants))
+    kept = _at_least(kept_by_class.counts(instants))
+    stages = len(at.history.stage_names)
+    row = when * (stages + 1) + np.where(at.stage < 0, stages, at.stage)
     here = np.searchsorted(STAY_DAYS, at.days_in_stage, side="right")
     then = np.searchsorted(STAY_DAYS, at.days_in_stage + AHEAD, side="right")
     then = np.maximum(then, here + 1)
@@ -70,20 +69,22 @@ def exit_rates(at: At) -> Floats:
     return rate
 
 
-def _by_class(stays: Timeline, classes: int) -> Timeline:
+def _by_class(stays: Timeline) -> tuple[Census, Census]:
+    """Stays that ended, and those of them that went on, by stage and class of length."""
     length = np.searchsorted(STAY_DAYS, stays.values["days"], side="right")
-    return Timeline.of(
-        stays.group * classes + length,
-        stays.time,
-        groups=(len(stays.start) - 1) * classes,
-        kept=stays.values["kept"],
+    cell, cells = stays.group * CLASSES + length, (len(stays.start) - 1) * CLASSES
+    kept = stays.values["kept"]
+    return (
+        Census.of(cell, stays.time, cells=cells),
+        Census.of(cell[kept], stays.time[kept], cells=cells),
     )
 
 
 def _at_least(counts: Floats) -> Floats:
-    """(rows, classes + 1) counts of this class and all longer ones; the last column is 0."""
-    longer = np.cumsum(counts[:, ::-1], axis=1)[:, ::-1]
-    return np.column_stack([longer, np.zeros(len(counts))])
+    """(rows, CLASSES + 1) counts of this class and all longer ones; the last column is 0."""
+    by_class = counts.reshape(-1, CLASSES)
+    longer = np.cumsum(by_class[:, ::-1], axis=1)[:, ::-1]
+    return np.column_stack([longer, np.zeros(len(longer))])
 
 
 def stage_visits_closed(history: History) -> Timeline:

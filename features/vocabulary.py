@@ -50,6 +50,11 @@ class Vocabulary:
         """Tells vocabularies with other stage positions apart, for indexes that depend on them."""
         return repr(sorted(self.stage_position.items()))
 
+    @cached_property
+    def places(self) -> Floats:
+        """Distinct positions of stages, in order."""
+        return np.unique(list(self.stage_position.values()))
+
     def codes(self, column: str, names: Sequence[str]) -> Floats:
         """(names + 1,) code of each name of `table.column`, NaN where unseen; the last is NaN."""
         known = {name: float(code) for code, name in enumerate(self.categories.get(column, ()))}

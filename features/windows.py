@@ -62,9 +62,11 @@ def first_at_or_after(start: Ints, times: Ints, group: Ints, at: Ints) -> Ints:
     -------
     (n,) indices; `start[group + 1]` where every fact of the group is earlier.
     """
+    if len(group) == 1:
+        begin, end = start[group.item()], start[group.item() + 1]
+        alone: Ints = times[begin:end].searchsorted(at) + begin
+        return alone
     low, high = start[group], start[group + 1]
-    if len(low) == 1:
-        return np.array([low[0] + times[low[0] : high[0]].searchsorted(at[0])], np.int64)
     longest = int((high - low).max(initial=0))
     step = 1 << longest.bit_length() >> 1
     while step:
@@ -171,7 +173,11 @@ class Timeline:
 
         Sums may wrap around over all groups; the difference inside a group does not.
         """
-        return np.asarray(self.kept(("running", column), lambda: _running(self.values[column])))
+        key = ("running", column)
+        if key not in self._kept:
+            self._kept[key] = _running(self.values[column])
+        found: Column = self._kept[key]
+        return found
 
     def flagged(self, flag: str) -> Ints:
         """(facts with the flag,) their indices."""
@@ -217,8 +223,9 @@ class Seen:
     def total(self, column: str) -> Floats:
         """(n,) sum of a column; for a flag the number of facts that have it."""
         running = self.events.running(column)
-        found: Floats = (running[self.past] - running[self.first]).astype(float)
-        return found if running.dtype == np.int32 else found / FIXED_POINT
+        found = running[self.past] - running[self.first]
+        flag = running.dtype == np.int32
+        return np.asarray(found.astype(float) if flag else found / FIXED_POINT)
 
     def last(self, column: str) -> Floats:
         """(n,) column of the last fact; NaN where there is none."""
