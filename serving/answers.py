@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -10,61 +11,108 @@ import numpy as np
 import pandas as pd
 
 from features.history import WON, History
-from serving.messages import (
-    Content,
-    ExplainRequest,
-    ForecastRequest,
-    RankRequest,
-    ScoreRequest,
-)
+from features.windows import Ints
+from serving.listing import Listed, Sight, Wanted, listed, revenue_at_risk, teams_seen
+from serving.messages import ForecastRequest, RankRequest, ScoreRequest
 from serving.problems import problem
-from serving.ranking import listed, rank, with_reasons
+from serving.ranking import with_reasons
+from serving.replies import Content
 from serving.view import View, to_time
+from training.changes_of_score import Changed
 
-CURVE_STEP = 7
-CURVE_DAYS = 364
+log = logging.getLogger("dealcast.serving")
 
 
-def ranked(view: View, asked: RankRequest) -> Content:
+def ranked(view: View, asked: RankRequest, sight: Sight = None) -> Content:
     """Answer with the daily list."""
-    frame = rank(
-        view.bundle,
-        view.scored,
-        view.history,
+    wanted = Wanted(
         owner=asked.owner,
         team=asked.team,
-        top=asked.top,
-        explain=view.reasons,
+        pipelines=tuple(asked.pipeline),
+        sources=tuple(asked.source),
+        stages=tuple(asked.stage),
+        amount_min=asked.amount_min,
+        amount_max=asked.amount_max,
+        order_by=asked.order_by,
+        capacity=asked.capacity,
+        shuffle=asked.shuffle,
+        seed=asked.seed,
     )
-    count = len(listed(view.scored, view.history, owner=asked.owner, team=asked.team))
-    deals = [{**row, "status": "open"} for row in records(frame)]
-    return {**head(view), "open_deals": count, "deals": deals}
+    found = listed(view, wanted, sight)
+    rows, usual = found.rows[: asked.top], found.usual[: asked.top]
+    deals = _open_rows(view, rows, reasons=asked.reasons)
+    risk, since = revenue_at_risk(view)[rows].tolist(), view.changed(rows)
+    for place, deal in enumerate(deals):
+        deal["rank"], deal["usual_rank"] = place + 1, int(usual[place]) + 1
+        deal["revenue_at_risk"] = risk[place]
+        deal["since_yesterday"] = since_then(view, 1, since[place])
+    _log_shuffled(view, asked, found, deals)
+    return {**head(view), "open_deals": found.open_deals, "deals": deals}
 
 
-def scores(view: View, asked: ScoreRequest) -> Content:
+def _log_shuffled(view: View, asked: RankRequest, found: Listed, deals: list[Content]) -> None:
+    """Say which deals stand elsewhere than usual, so that what came of it can be measured."""
+    if asked.shuffle <= 0:
+        return
+    moved = {
+        d["deal_id"]: [d["usual_rank"], d["rank"]] for d in deals if d["usual_rank"] != d["rank"]
+    }
+    log.info(
+        "shuffled a list of %d deals as of %s, share %s, seed %s: from and to rank %s",
+        len(found.rows),
+        iso(view.instant),
+        asked.shuffle,
+        asked.seed,
+        moved,
+    )
+
+
+def since_then(view: View, days: int, changed: Changed | None) -> Content:
+    """Tell what changed for a deal since so many days before."""
+    since = iso(view.instant - pd.Timedelta(days=days))
+    if changed is None:
+        because = ["it was not open then"]
+        return {"since": since, "p_won_90": None, "points": 0.0, "because": because}
+    return {
+        "since": since,
+        "p_won_90": changed.before,
+        "points": changed.after - changed.before,
+        "because": [str(change) for change in changed.changes],
+    }
+
+
+def scores(view: View, asked: ScoreRequest, sight: Sight = None) -> Content:
     """Answer with a row for each deal asked, closed ones included; all open ones by default."""
-    ids = view.deals["deal_id"].tolist() if asked.deal_ids is None else asked.deal_ids
-    return {**head(view), "deals": rows_of(view, ids, reasons=asked.reasons)}
+    ids = asked.deal_ids
+    if ids is None:
+        mine = view.deals["owner_id"].isin(sight) if sight is not None else slice(None)
+        ids = view.deals.loc[mine, "deal_id"].tolist()
+    return {**head(view), "deals": rows_of(view, ids, sight, reasons=asked.reasons)}
 
 
-def rows_of(view: View, deal_ids: Sequence[str], *, reasons: bool = True) -> list[Content]:
+def rows_of(
+    view: View, deal_ids: Sequence[str], sight: Sight = None, *, reasons: bool = True
+) -> list[Content]:
     """Score, or say why there is none, for each deal.
 
     Raises
     ------
     ProblemError
-        404 for deals that the store does not know; all of them are named.
+        404 for deals that the store does not know, or not for this caller; all of them are named.
     """
-    known = view.history.position_of
-    if unknown := [deal_id for deal_id in deal_ids if deal_id not in known]:
+    if unknown := [deal_id for deal_id in deal_ids if not view.knows(deal_id, sight)]:
         raise unknown_deals(unknown)
     found = [deal_id for deal_id in dict.fromkeys(deal_ids) if deal_id in view.place]
     rows = np.array([view.place[deal_id] for deal_id in found], np.int64)
+    by_id = {row["deal_id"]: row for row in _open_rows(view, rows, reasons=reasons)}
+    return [by_id.get(deal_id) or _not_open(view, deal_id) for deal_id in deal_ids]
+
+
+def _open_rows(view: View, rows: Ints, *, reasons: bool) -> list[Content]:
     frame = view.deals.iloc[rows].reset_index(drop=True)
     if reasons:
         frame = with_reasons(frame, view.reasons(rows))
-    by_id = {row["deal_id"]: {**row, "status": "open"} for row in records(frame)}
-    return [by_id.get(deal_id) or _not_open(view, deal_id) for deal_id in deal_ids]
+    return [{**row, "status": "open"} for row in records(frame)]
 
 
 def unknown_deals(ids: Sequence[str]) -> Exception:
@@ -79,6 +127,29 @@ def unknown_deals(ids: Sequence[str]) -> Exception:
     )
 
 
+def open_place(view: View, deal_id: str, sight: Sight = None) -> int:
+    """Row of one open deal in the scores.
+
+    Raises
+    ------
+    ProblemError
+        404 for a deal that the store does not know, 409 for one that is not open.
+    """
+    if not view.knows(deal_id, sight):
+        raise unknown_deals([deal_id])
+    if deal_id in view.place:
+        return view.place[deal_id]
+    row = _not_open(view, deal_id)
+    when = f" on {row['closed_at'][:10]}" if row["closed_at"] else ""
+    raise problem(
+        409,
+        f"deal {deal_id} is {row['status']}{when} at {view.instant:%Y-%m-%d}",
+        "only an open deal can be explained; ask with an as_of at which it was open",
+        field="deal_id",
+        value=deal_id,
+    )
+
+
 def _not_open(view: View, deal_id: str) -> Content:
     history, at = view.history, np.array([view.as_of])
     deal = np.array([history.position_of[deal_id]])
@@ -90,58 +161,33 @@ def _not_open(view: View, deal_id: str) -> Content:
     return {"deal_id": deal_id, "status": status, "closed_at": iso(to_time(closed))}
 
 
-def forecast(view: View, asked: ForecastRequest) -> Content:
-    """Answer with the forecast."""
-    outlook = view.outlook(asked.period, asked.periods, tuple(dict.fromkeys(asked.by)))
+def forecast(view: View, asked: ForecastRequest, sight: Sight = None) -> Content:
+    """Answer with the forecast; for some owners alone, with their rows and their teams'."""
+    by = tuple(dict.fromkeys(asked.by))
+    if sight is not None and "owner" not in by:
+        by = (*by, "owner")
+    outlook = view.outlook(asked.period, asked.periods, by)
+    frame, deals = outlook.frame, outlook.scored.frame
+    if sight is not None:
+        frame = frame[_rows_seen(view, frame, sight)]
+        deals = deals[deals["owner_id"].isin(sight)]
     return {
         **head(view),
         "unit": outlook.unit,
-        "open_deals": outlook.open_deals,
-        "without_amount": outlook.without_amount,
-        "stale": outlook.stale,
-        "rows": records(outlook.frame),
+        "open_deals": len(deals),
+        "without_amount": int(deals["amount_missing"].sum()),
+        "stale": int(deals["stale"].sum()),
+        "rows": records(frame),
     }
 
 
-def explained(view: View, asked: ExplainRequest) -> Content:
-    """Answer with the reasons and the curve of one deal.
-
-    Raises
-    ------
-    ProblemError
-        404 for a deal that the store does not know, 409 for one that is not open.
-    """
-    row = rows_of(view, [asked.deal_id])[0]
-    if row["status"] != "open":
-        when = f" on {row['closed_at'][:10]}" if row["closed_at"] else ""
-        raise problem(
-            409,
-            f"deal {asked.deal_id} is {row['status']}{when} at {view.instant:%Y-%m-%d}",
-            "only an open deal can be explained; ask with an as_of at which it was open",
-            field="deal_id",
-            value=asked.deal_id,
-        )
-    place = view.place[asked.deal_id]
-    reasons = view.reasons(np.array([place]))[0]
-    return {
-        **head(view),
-        "deal": row,
-        "reasons": [
-            {"theme": r.theme, "contribution": r.contribution, "text": r.text} for r in reasons
-        ],
-        "curve": _curve(view, place),
-        "facts": records(view.scored.facts.iloc[[place]])[0],
-    }
-
-
-def _curve(view: View, row: int) -> list[Content]:
-    days = np.arange(0, CURVE_DAYS + 1, CURVE_STEP)
-    incidence = view.scored.incidence
-    won, lost = incidence.won_by(days)[row].tolist(), incidence.lost_by(days)[row].tolist()
-    return [
-        {"days": day, "p_won": p_won, "p_lost": p_lost}
-        for day, p_won, p_lost in zip(days.tolist(), won, lost, strict=True)
-    ]
+def _rows_seen(view: View, frame: pd.DataFrame, sight: frozenset[str]) -> pd.Series:
+    """Rows of owners in sight, and of teams of which every owner is in sight."""
+    owners = view.history.tables.owners
+    hidden = set(owners.loc[~owners["owner_id"].isin(sight), "team"].dropna())
+    teams = set(teams_seen(view, sight)) - hidden
+    mine = (frame["scope"] == "owner") & frame["scope_id"].isin(sight)
+    return mine | ((frame["scope"] == "team") & frame["scope_id"].isin(teams))
 
 
 def head(view: View) -> Content:
@@ -158,9 +204,12 @@ def head(view: View) -> Content:
 
 def currency(history: History) -> str:
     """Give the currency of all amounts: of the settings, else the most frequent; empty if none."""
-    told = history.tables.deals["currency"].dropna()
-    usual = "" if told.empty else str(told.mode().iloc[0])
-    return history.settings.currency or usual
+
+    def usual() -> str:
+        told = history.tables.deals["currency"].dropna()
+        return "" if told.empty else str(told.mode().iloc[0])
+
+    return history.settings.currency or history.index("currency", usual)
 
 
 def records(frame: pd.DataFrame) -> list[Content]:

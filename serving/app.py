@@ -11,84 +11,42 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from serving import answers
+from serving.endpoints import Service, SightOf, add_endpoints, all_in_sight
 from serving.engine import Engine, FutureError, NotReadyError
 from serving.limits import BodyLimit, SecurityHeaders
-from serving.messages import (
-    Content,
-    ExplainAnswer,
-    ExplainRequest,
-    ForecastAnswer,
-    ForecastRequest,
-    PredictRequest,
-    RankAnswer,
-    RankRequest,
-    ScoreAnswer,
-    ScoreRequest,
-)
 from serving.names import UnknownNameError
 from serving.page import add_page
-from serving.problems import MEDIA_TYPE, Problem, ProblemError, problem, to_json
-from serving.refusals import from_validation, parse_as_of
-from serving.sent import with_sent
-from serving.view import View
+from serving.problems import MEDIA_TYPE, ProblemError, problem, to_json
+from serving.records import Records, RecordsError
+from serving.refusals import from_validation
+from serving.scores import ScoresError
 
 log = logging.getLogger("dealcast.serving")
-BAD: dict[int | str, dict[str, Any]] = {
-    "4XX": {"model": Problem, "description": "what is wrong, and what to do"},
-    "503": {"model": Problem, "description": "no store or no model yet"},
-}
 
 
-def make_app(engine: Engine) -> FastAPI:
-    """Make the application that answers from an engine."""
-    app = FastAPI(title="dealcast", docs_url=None, redoc_url=None, openapi_url=None)
+def make_app(
+    engine: Engine, records: Records | None = None, sight: SightOf = all_in_sight
+) -> FastAPI:
+    """Make the application that answers from an engine.
+
+    Parameters
+    ----------
+    records : where feedback is kept
+    sight : whose deals the caller of a request may see
+    """
+    app = FastAPI(
+        title="dealcast",
+        summary="Which deals to work today, and what will close this quarter",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
-    _add_endpoints(app, engine)
+    add_endpoints(app, Service(engine, records, sight))
     _add_handlers(app)
     add_page(app, engine)
     return app
-
-
-def _add_endpoints(app: FastAPI, engine: Engine) -> None:
-    def view(as_of: str | None) -> View:
-        return engine.view(parse_as_of(as_of))
-
-    @app.post("/rank", response_model=RankAnswer, responses=BAD, tags=["deals"])
-    def rank(asked: RankRequest | None = None) -> Response:
-        """Rank the open deals by what they are worth working today, with reasons and flags."""
-        asked = asked or RankRequest()
-        return _json(answers.ranked(view(asked.as_of), asked))
-
-    @app.post("/score", response_model=ScoreAnswer, responses=BAD, tags=["deals"])
-    def score(asked: ScoreRequest | None = None) -> Response:
-        """Score deals of the store by identifier; all open ones where none is named."""
-        asked = asked or ScoreRequest()
-        return _json(answers.scores(view(asked.as_of), asked))
-
-    @app.post("/predict", response_model=ScoreAnswer, responses=BAD, tags=["deals"])
-    def predict(asked: PredictRequest) -> Response:
-        """Score deals sent whole, with their history and activities; nothing of them is kept."""
-        at = parse_as_of(asked.as_of)
-        sent = with_sent(engine.view(at), asked.deals, engine.clock(), pinned=at is not None)
-        rows = answers.rows_of(sent, [deal.deal_id for deal in asked.deals])
-        return _json({**answers.head(sent), "deals": rows})
-
-    @app.post("/explain", response_model=ExplainAnswer, responses=BAD, tags=["deals"])
-    def explain(asked: ExplainRequest) -> Response:
-        """Explain one open deal: what speaks for and against it, and its curve over time."""
-        return _json(answers.explained(view(asked.as_of), asked))
-
-    @app.post("/forecast", response_model=ForecastAnswer, responses=BAD, tags=["revenue"])
-    def forecast(asked: ForecastRequest | None = None) -> Response:
-        """Forecast what will close by month or quarter: booked, open, not yet created."""
-        asked = asked or ForecastRequest()
-        return _json(answers.forecast(view(asked.as_of), asked))
-
-
-def _json(content: Content) -> Response:
-    return Response(to_json(content), media_type="application/json")
 
 
 def _add_handlers(app: FastAPI) -> None:
@@ -96,6 +54,8 @@ def _add_handlers(app: FastAPI) -> None:
     makers: dict[type[Exception], Callable[[Any], ProblemError]] = {
         ProblemError: lambda error: error,
         NotReadyError: _not_ready,
+        RecordsError: _no_records,
+        ScoresError: _no_records,
         FutureError: _in_the_future,
         UnknownNameError: _unknown_name,
         RequestValidationError: from_validation,
@@ -118,6 +78,11 @@ def _handler(maker: Callable[[Any], ProblemError]) -> Callable[[Request, Excepti
 
 def _not_ready(error: NotReadyError) -> ProblemError:
     return problem(503, str(error), "do what the detail says; the service looks every 3 seconds")
+
+
+def _no_records(error: Exception) -> ProblemError:
+    log.error("%s", error)
+    return problem(503, str(error), "do what the detail says, then ask again")
 
 
 def _in_the_future(error: FutureError) -> ProblemError:
@@ -143,11 +108,11 @@ def _unknown_name(error: UnknownNameError) -> ProblemError:
 
 def _http(error: HTTPException) -> ProblemError:
     remedy = {
-        404: "see /docs.json for the addresses there are",
-        405: "see /docs.json for the methods of each address",
+        404: "see /openapi.json for the addresses there are",
+        405: "see /openapi.json for the methods of each address",
     }
     status = error.status_code if error.status_code in {400, 404, 405, 413} else 400
-    return problem(status, str(error.detail), remedy.get(status, "send JSON as in /docs.json"))
+    return problem(status, str(error.detail), remedy.get(status, "send JSON as in /openapi.json"))
 
 
 def _unforeseen(error: Exception) -> ProblemError:

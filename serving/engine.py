@@ -15,14 +15,13 @@ from data.manifest import StoreError
 from data.settings import Settings, SettingsFileError, load_settings
 from data.store import Store
 from features.history import History
+from serving.scores import Scores, ScoresError
 from serving.view import FRESH, View, default_as_of, to_micros, to_time
 from training.bundle import Bundle, BundleError
 from training.tracking import Tracker
 
 CHECK_SECONDS = 3.0
 """How often the store, the champion and the settings are looked at."""
-RESCORE = pd.Timedelta(hours=1)
-"""Age of a view after which the open deals are scored anew, though nothing else has changed."""
 RETRY = pd.Timedelta(minutes=1)
 """Time after which what could not be loaded is tried again."""
 KEPT = 4
@@ -46,10 +45,16 @@ EXPECTED = (NotReadyError, StoreError, SettingsFileError, BundleError)
 
 @dataclass(frozen=True)
 class Sources:
-    """What a view is loaded from: another value of any of these is another view."""
+    """What a view is loaded from: another value of any of these is another view.
+
+    Attributes
+    ----------
+    imported : microseconds; when this version of the store came to be
+    """
 
     data_version: str
     number: int
+    imported: int
     champion: str
     settings: Settings
 
@@ -66,6 +71,7 @@ class Engine:
     def __init__(self, workspace: Path, clock: Clock) -> None:
         self.workspace, self.clock = workspace, clock
         self._store, self._tracker = Store(workspace / "store"), Tracker(workspace)
+        self.scores = Scores(workspace)
         self._current: View | None = None
         self._loaded: Sources | None = None
         self._refused: tuple[Sources | None, pd.Timestamp] | None = None
@@ -136,7 +142,9 @@ class Engine:
         champion = self._tracker.champion_version()
         if not champion:
             raise NotReadyError(f"no model in {self.workspace} yet: run `dealcast train` first")
-        return Sources(latest.id, latest.number, champion, load_settings(self.workspace))
+        imported = to_micros(pd.Timestamp(latest.time))
+        settings = load_settings(self.workspace)
+        return Sources(latest.id, latest.number, imported, champion, settings)
 
     def _due(self, sources: Sources) -> bool:
         """Whether these sources should be loaded now."""
@@ -147,22 +155,20 @@ class Engine:
         now = self.clock()
         last = self._current.history.last_fact
         fresh = last is None or now - last <= FRESH
-        return fresh and now - self._current.instant > RESCORE
+        return fresh and now.floor("h") > self._current.instant
 
     def _load(self, sources: Sources) -> View:
         """Read what is new, keep what is not, and score."""
         history, bundle = self._history(sources), self._bundle(sources)
         now = self.clock()
-        as_of = default_as_of(history, now)
-        if as_of == to_micros(now.floor("min")):
-            # A model trained within this minute has learned from all of it: do not ask it earlier.
-            return View.of(
-                history, bundle, sources.data_version, max(as_of, min(bundle.cut, to_micros(now)))
-            )
+        as_of = default_as_of(history, now, max(sources.imported, bundle.cut))
+        last = history.last_fact
+        if last is None or now - last <= FRESH:
+            return View.of(history, bundle, sources.data_version, as_of)
         notice = (
-            f"the data are stale: the store's last fact is of {history.last_fact:%Y-%m-%d}, and "
-            f"answers are as of {to_time(as_of):%Y-%m-%d} where no as_of is asked; run `dealcast "
-            "import SOURCE` to bring the store up to date"
+            f"the data are stale: the store's last fact is of {last:%Y-%m-%d}, and answers are as "
+            f"of {to_time(as_of):%Y-%m-%d} where no as_of is asked; run `dealcast import SOURCE` "
+            "to bring the store up to date"
         )
         return View.of(history, bundle, sources.data_version, as_of, (notice,))
 
@@ -195,16 +201,38 @@ class Engine:
             self._current = replace(self._current, notices=(notice,))
 
     def watch(self, stop: threading.Event) -> None:
-        """Refresh until stopped; answers ahead what the page asks, so that nobody waits for it."""
+        """Refresh until stopped; what is asked first is answered ahead, so that nobody waits."""
         while not stop.is_set():
             if self.refresh():
                 self._warm()
+            self.keep_scores()
             stop.wait(CHECK_SECONDS)
+
+    def keep_scores(self) -> bool:
+        """Keep the scores of the current view, once; whether they are kept.
+
+        What cannot be kept now is logged once and tried anew at the next look; nobody who asks
+        is troubled by it.
+        """
+        view = self._current
+        if view is None or view.memo.get("kept"):
+            return view is not None
+        try:
+            self.scores.keep(view.scored.frame, view.data_version, self.clock())
+        except ScoresError as error:
+            if not view.memo.get("told"):
+                log.error("not kept: %s", error)  # noqa: TRY400 - the message says it all
+            view.memo["told"] = True
+            return False
+        view.memo["kept"] = True
+        return True
 
     def _warm(self) -> None:
         view = self.view()
         try:
             view.outlook("month", 3, ())
-            view.reasons(view.deals.index.to_numpy()[:1])
+            view.changed(view.deals.index.to_numpy()[:1])
+            view.explained(view.deals.index.to_numpy()[:1])
+            len(view.fall)
         except Exception:
-            log.exception("the answers of the page could not be prepared")
+            log.exception("the first answers could not be prepared")

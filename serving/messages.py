@@ -1,17 +1,19 @@
-"""The messages of the service: what may be asked, and what is answered."""
+"""What the service may be asked. What it answers is in `replies`."""
 
 from __future__ import annotations
 
 import math
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema
 from pydantic.config import JsonDict
 
 MOST_DEALS = 1_000
+PERIOD = r"^\d{4}-(0[1-9]|1[0-2]|Q[1-4])$"
+PERIODS: JsonDict = {"examples": ["2026-06", "2026-Q2"]}
 Text = Annotated[str, Field(min_length=1, max_length=1_000)]
-Probability = Annotated[float, Field(ge=0, le=1)]
+Order = Literal["priority", "win_probability", "revenue_at_risk", "closing_soonest"]
+Names = list[Text]
 TIME: JsonDict = {"examples": ["2026-03-31T09:00:00Z", "2026-03-31"]}
 AsOf = Annotated[
     str | None,
@@ -36,6 +38,21 @@ SCALARS: JsonDict = {"anyOf": [{"type": kind} for kind in ("string", "number", "
 Scalar = Annotated[Any, AfterValidator(_scalar), WithJsonSchema(SCALARS)]
 
 
+PREDICT: JsonDict = {
+    "deals": [
+        {
+            "deal_id": "new-1",
+            "stage": "qualified",
+            "created_at": "2026-03-01",
+            "history": [{"property": "amount", "value": 12_000, "changed_at": "2026-03-02"}],
+            "activities": [
+                {"type": "email", "direction": "inbound", "occurred_at": "2026-03-20T10:00:00Z"}
+            ],
+        }
+    ]
+}
+
+
 class Request(BaseModel):
     """A request: unknown fields and values of another type are refused."""
 
@@ -45,14 +62,47 @@ class Request(BaseModel):
 class RankRequest(Request):
     """The daily list of an owner, a team or the firm."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"top": 10}, {"order_by": "revenue_at_risk", "amount_min": 10_000}]
+        }
+    )
+
     owner: Text | None = Field(None, description="identifier or name of an owner, in any case")
     team: Text | None = Field(None, description="name of a team")
     top: int = Field(50, ge=1, le=1_000, description="deals wanted")
+    order_by: Order = Field(
+        "priority",
+        description="priority: expected revenue won within 90 days; win_probability: p_won_90; "
+        "revenue_at_risk: amount x fall of p_won_90 in the last 7 days; closing_soonest: likely "
+        "day of winning",
+    )
+    pipeline: Names = Field(default_factory=list, max_length=50, description="only of these")
+    source: Names = Field(default_factory=list, max_length=50, description="only of these")
+    stage: Names = Field(default_factory=list, max_length=50, description="only in these")
+    amount_min: float | None = Field(
+        None, ge=0, description="a deal without amount is left out where a bound is set"
+    )
+    amount_max: float | None = Field(None, ge=0)
+    capacity: int | None = Field(
+        None, ge=1, le=1_000, description="deals that a rep can work: so many of each at most"
+    )
+    shuffle: float = Field(
+        0.0,
+        ge=0,
+        le=0.5,
+        description="share of nearly tied neighbours that change places, so that the effect of "
+        "the order can be measured; the draw is fixed for the day and logged",
+    )
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="another seed is another draw")
+    reasons: bool = Field(True, description="whether to give reasons")
     as_of: AsOf = None
 
 
 class ScoreRequest(Request):
     """Deals of the store by identifier."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{}, {"reasons": False}]})
 
     deal_ids: list[Text] | None = Field(
         None, max_length=10_000, description="deals wanted; omitted: all that are open"
@@ -63,6 +113,10 @@ class ScoreRequest(Request):
 
 class ForecastRequest(Request):
     """Revenue by month or quarter."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"period": "quarter", "periods": 2, "by": ["team"]}]}
+    )
 
     period: Literal["month", "quarter"] = "month"
     periods: int = Field(3, ge=1, le=24, description="periods, the running one included")
@@ -75,8 +129,77 @@ class ForecastRequest(Request):
 class ExplainRequest(Request):
     """One open deal of the store."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"deal_id": "D00001"}]})
+
     deal_id: Text
     as_of: AsOf = None
+
+
+class ChangesRequest(Request):
+    """What changed between two instants, by the model that answers now."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"days": 7, "top": 10}]})
+
+    days: int = Field(1, ge=1, le=365, description="days before as_of at which the first lies")
+    owner: Text | None = Field(None, description="identifier or name of an owner, in any case")
+    team: Text | None = Field(None, description="name of a team")
+    top: int = Field(50, ge=1, le=1_000, description="deals wanted, the largest change first")
+    as_of: AsOf = None
+
+
+class SupposedActivity(Request):
+    """An engagement supposed to have just happened."""
+
+    type: Literal["email", "call", "meeting", "note", "task"]
+    direction: Literal["inbound", "outbound"] | None = None
+    contact_id: Text | None = None
+
+
+class WhatIfRequest(Request):
+    """An open deal, and what is supposed of it."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"deal_id": "D00001", "amount": 25_000, "activity": {"type": "meeting"}},
+            ]
+        }
+    )
+
+    deal_id: Text
+    stage: Text | None = Field(None, description="the deal has just moved to this stage")
+    amount: float | None = Field(
+        None, ge=0, le=1e15, description="the amount has just become this"
+    )
+    expected_close_date: Text | None = Field(
+        None, description="the rep has just promised this day", json_schema_extra=TIME
+    )
+    activity: SupposedActivity | None = Field(None, description="this has just happened")
+
+
+class FeedbackRequest(Request):
+    """What a person says of a deal, or commits to. It is kept, and never moves the model."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"kind": "correction", "deal_id": "D00001", "value": 0.8, "note": "they signed"},
+                {"kind": "commit", "owner_id": "O1", "period": "2026-06", "value": 120_000},
+            ]
+        }
+    )
+
+    kind: Literal["correction", "commit", "note"] = Field(
+        description="correction: the score is off; commit: a deal, or an owner's revenue in a "
+        "period, is promised; note: anything else"
+    )
+    deal_id: Text | None = None
+    owner_id: Text | None = Field(None, description="of a commit of a whole period")
+    period: Annotated[str, Field(pattern=PERIOD)] | None = Field(
+        None, description="of a commit: 2026-06 or 2026-Q2", json_schema_extra=PERIODS
+    )
+    value: Scalar = Field(None, description="what is said: a probability, an amount, a word")
+    note: str = Field("", max_length=2_000)
 
 
 class SentChange(Request):
@@ -131,153 +254,8 @@ class SentDeal(Request):
 class PredictRequest(Request):
     """Deals that are not in the store, or in another state than there."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [PREDICT]})
+
     deals: list[SentDeal] = Field(min_length=1, max_length=MOST_DEALS)
+    reasons: bool = Field(True, description="whether to give reasons")
     as_of: AsOf = None
-
-
-class Answer(BaseModel):
-    """What every answer tells."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    as_of: datetime = Field(description="instant of the answer, UTC")
-    model_version: str
-    data_version: str = Field(description="version of the store that was read")
-    tier: str = Field(description="which model answered: table, logistic, blend or full")
-    currency: str = Field(description="currency of all amounts; empty where none is known")
-    notes: list[str] = Field(description="what must be known beside the answer; mostly empty")
-
-
-class DealScore(BaseModel):
-    """An open deal, scored. Probabilities are of winning or losing within so many days."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    deal_id: str
-    status: Literal["open"]
-    name: str
-    account_id: str | None
-    account: str | None
-    owner_id: str | None
-    owner: str | None
-    team: str | None
-    stage: str | None
-    p_won_30: Probability
-    p_won_60: Probability
-    p_won_90: Probability
-    p_won_180: Probability
-    p_won_quarter: Probability = Field(description="to the end of the fiscal quarter")
-    p_won: Probability = Field(description="ever")
-    p_lost_30: Probability
-    p_lost_60: Probability
-    p_lost_90: Probability
-    p_lost_180: Probability
-    p_lost_quarter: Probability
-    p_lost: Probability
-    amount: float | None = Field(description="as known at as_of")
-    expected_amount: float | None = Field(description="if won")
-    expected_revenue_90: float | None
-    close_date_p10: datetime | None
-    close_date_p50: datetime | None = Field(description="likely day of winning, if won")
-    close_date_p90: datetime | None
-    expected_close_date: datetime | None = Field(description="what the rep expects")
-    priority: float = Field(description="the order of the daily list")
-    age_days: float
-    days_since_activity: float | None
-    amount_missing: bool
-    stale: bool
-    flags: list[str] = Field(description="no amount, stale, silent, overdue")
-    reasons_for: list[str] | None = None
-    reasons_against: list[str] | None = None
-    tier: str
-    model_version: str
-    as_of: datetime
-
-
-class RankedDeal(DealScore):
-    """A deal of the daily list."""
-
-    rank: int
-
-
-class NotOpen(BaseModel):
-    """A deal that has no score, for it is not open at as_of."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    deal_id: str
-    status: Literal["won", "lost", "not yet known"]
-    closed_at: datetime | None = Field(description="when it was won or lost")
-
-
-class RankAnswer(Answer):
-    """The daily list."""
-
-    open_deals: int = Field(description="open deals of this owner or team, listed or not")
-    deals: list[RankedDeal]
-
-
-class ScoreAnswer(Answer):
-    """A row a deal, in the order asked."""
-
-    deals: list[DealScore | NotOpen]
-
-
-class ForecastRow(BaseModel):
-    """One period of the total, of the open deals alone, or of a member of a roll-up."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    as_of: datetime
-    period: str
-    scope: str = Field(description="total, open, owner, team, pipeline or source")
-    scope_id: str
-    booked: float
-    open: float
-    new: float
-    mean: float
-    p10: float
-    p50: float
-    p90: float
-    target: float | None = Field(description="of the total, a team or an owner; null where none")
-    gap: float | None = Field(description="mean less target")
-    p_target: float | None = Field(description="probability of reaching the target")
-
-
-class ForecastAnswer(Answer):
-    """The forecast: 80 % of outcomes should fall between p10 and p90."""
-
-    unit: Literal["revenue", "wins"]
-    open_deals: int
-    without_amount: int
-    stale: int
-    rows: list[ForecastRow]
-
-
-class ReasonPart(BaseModel):
-    """A theme, its part of the log-odds of winning within 84 days, and the sentence."""
-
-    theme: str
-    contribution: float
-    text: str
-
-
-class CurvePoint(BaseModel):
-    """Probabilities of having been won or lost within so many days."""
-
-    days: int
-    p_won: Probability
-    p_lost: Probability
-
-
-class ExplainAnswer(Answer):
-    """One deal with its reasons and its curve."""
-
-    deal: DealScore
-    reasons: list[ReasonPart]
-    curve: list[CurvePoint]
-    facts: dict[str, JsonValue] = Field(description="features that the reasons speak of")
-
-
-Content = dict[str, Any]
-"""An answer as plain types: fast to write, and equal to the last digit."""

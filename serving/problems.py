@@ -13,13 +13,17 @@ SHOWN = 200
 """Characters of a bad value that are said back."""
 TITLES = {
     400: "The request cannot be read",
+    401: "Who asks is not known",
+    403: "This is not allowed to whoever asks",
     404: "There is no such thing",
     405: "This address does not take this method",
     409: "The deal is not open",
     413: "The request is too large",
     422: "The request is not allowed",
+    429: "Too many requests",
     500: "The service failed",
     503: "The service is not ready",
+    504: "The answer takes too long",
 }
 
 

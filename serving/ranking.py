@@ -12,13 +12,11 @@ from features.history import History
 from features.windows import DAY, Bools, Ints
 from serving.names import find_ids
 from training.bundle import Bundle
-from training.reasons import Reason, reasons
+from training.reasons import Reason, explain
 from training.scoring import Scored
 
 SILENT_DAYS = 14
 """Days without activity after which a deal is flagged."""
-YARDSTICK = 1_000
-"""Open deals against which reasons are told; with more of them, evenly chosen ones."""
 
 Explain = Callable[[Ints], list[list[Reason]]]
 
@@ -32,7 +30,7 @@ def rank(
     team: str | None = None,
     top: int = 10,
     skip: int = 0,
-    explain: Explain | None = None,
+    reasons: Explain | None = None,
 ) -> pd.DataFrame:
     """List the open deals by priority, the highest first; ties in the order of their identifiers.
 
@@ -41,7 +39,7 @@ def rank(
     owner : identifier or name of an owner, in any case
     team : name of a team
     top, skip : how many deals, after leaving out how many
-    explain : gives the reasons of rows of `scored`; computed here by default
+    reasons : gives the reasons of rows of `scored`; computed here by default
 
     Returns
     -------
@@ -54,10 +52,10 @@ def rank(
     """
     rows = listed(scored, history, owner=owner, team=team)
     shown = rows[skip : skip + top]
-    explain = explain or (lambda asked: reasons_of(bundle, scored, asked))
+    reasons = reasons or (lambda asked: reasons_of(bundle, scored, asked))
     frame = described(scored, history).iloc[shown].reset_index(drop=True)
     frame.insert(0, "rank", np.arange(skip + 1, skip + 1 + len(shown)))
-    return with_reasons(frame, explain(shown))
+    return with_reasons(frame, reasons(shown))
 
 
 def listed(
@@ -93,7 +91,8 @@ def described(scored: Scored, history: History) -> pd.DataFrame:
     """Add to the scores what a person calls things by, the expected close date, and flags.
 
     New columns: `name` (of the deal; its identifier where it has none), `account_id`, `account`
-    and `owner` (names, or identifiers), `expected_close_date`, `flags` (lists of words).
+    and `owner` (names, or identifiers), `pipeline`, `source`, `expected_close_date`, `flags`
+    (lists of words).
     """
     frame, code = scored.frame, scored.snapshots.deal
     deals = history.tables.deals.iloc[code].reset_index(drop=True)
@@ -107,20 +106,24 @@ def described(scored: Scored, history: History) -> pd.DataFrame:
         "account_id": deals["account_id"],
         "account": _called(deals["account_id"], accounts),
         "owner": _called(frame["owner_id"], owners),
+        "pipeline": deals["pipeline"],
+        "source": deals["source"],
         "expected_close_date": pd.Series(pd.to_datetime(promised, unit="us", utc=True)),
-        "flags": _flags(frame, overdue, history),
+        "flags": _flags(scored, overdue, history),
     }
     return frame.assign(**added)
 
 
-def _flags(frame: pd.DataFrame, overdue: Bools, history: History) -> pd.Series:
-    """Words for what a rep should mend: no amount, stale (or only silent), overdue."""
+def _flags(scored: Scored, overdue: Bools, history: History) -> pd.Series:
+    """Words for what a rep should mend: stale (or only silent), overdue, one contact alone."""
+    frame = scored.frame
     quiet = ~(frame["days_since_activity"] <= SILENT_DAYS) & ~frame["stale"]
     marks = {
         "no amount": frame["amount_missing"],
         "stale": frame["stale"],
         "silent": quiet if len(history.activities.time) else quiet & False,
         "overdue": overdue,
+        "single contact": scored.facts["contacts_90d_count"] == 1,
     }
     table = pd.DataFrame(marks).to_numpy(bool)
     words = np.array(list(marks), object)
@@ -140,14 +143,8 @@ def _called(ids: pd.Series, names: dict[str, str]) -> pd.Series:
 
 
 def reasons_of(bundle: Bundle, scored: Scored, rows: Ints) -> list[list[Reason]]:
-    """Reasons of some rows of `scored`, the same however many are asked for at once.
-
-    A reason is told against the usual open deal, so others than those asked must be looked at.
-    """
-    spread = np.linspace(0, len(scored.frame) - 1, min(len(scored.frame), YARDSTICK))
-    looked = np.union1d(spread.astype(np.int64), rows)
-    found = reasons(bundle, take(scored, looked))
-    return [found[place] for place in np.searchsorted(looked, rows)]
+    """Reasons of some rows of `scored`, the same however many are asked for at once."""
+    return [list(found.reasons) for found in explain(bundle, scored, rows)]
 
 
 def with_reasons(frame: pd.DataFrame, found: list[list[Reason]]) -> pd.DataFrame:

@@ -62,7 +62,7 @@ def _fault(found: dict[str, Any]) -> dict[str, Any]:
         "json_invalid": "send JSON in UTF-8",
         "missing": "add this field",
         "model_attributes_type": "send a JSON object, with Content-Type: application/json",
-        "extra_forbidden": "leave this field out, or correct its name; see /docs.json",
+        "extra_forbidden": "leave this field out, or correct its name; see /openapi.json",
     }
     allowed = "; ".join(f"{name} {context[name]}" for name in LIMITS if name in context)
     unreadable = kind == "json_invalid"
@@ -72,7 +72,7 @@ def _fault(found: dict[str, Any]) -> dict[str, Any]:
         "value": None if kind in {"missing", "json_invalid"} else shortened(found.get("input")),
         "detail": f"not JSON: {detail}" if unreadable else detail.removeprefix("Value error, "),
         "allowed": allowed or None,
-        "remedy": remedy.get(kind, "send a value that is allowed; see /docs.json"),
+        "remedy": remedy.get(kind, "send a value that is allowed; see /openapi.json"),
     }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from data.contract import CONTRACT
@@ -46,7 +47,7 @@ class Sent:
 
 
 def with_sent(view: View, deals: Sequence[SentDeal], now: pd.Timestamp, *, pinned: bool) -> View:
-    """Make a view in which the sent deals stand among those of the store, in the place of theirs.
+    """Make a view of the sent deals, which stand among those of the store, in the place of theirs.
 
     It is as of the view's instant; or as of `now` where something sent became known later, unless
     the instant is pinned.
@@ -57,16 +58,35 @@ def with_sent(view: View, deals: Sequence[SentDeal], now: pd.Timestamp, *, pinne
         422 where a value breaks a rule of the import; every fault is in its `errors`.
     """
     sent = Sent.of(deals)
-    kept = _without(view.history.tables, sent.frames["deals"]["deal_id"])
+    kept = without(view.history.tables, sent.frames["deals"]["deal_id"])
     validated = validate(raw_tables(sent.frames, "the request"), now, kept)
     if len(validated.rejected):
         raise _rejected(validated, sent)
-    tables = _joined(view.history.tables, kept, validated.tables, sent)
-    history = History.of(tables, view.history.settings)
-    later = not pinned and _latest(validated.tables) >= view.instant
+    new = Tables(
+        **{
+            name: _like(frame, view.history.tables[name], sent.frames.get(name, pd.DataFrame()))
+            for name, frame in validated.tables.items()
+        }
+    )
+    later = not pinned and _latest(new) >= view.instant
     as_of = to_micros(now) if later else view.as_of
-    notices = (*view.notices, *_unread(validated.tables))
-    return View.of(history, view.bundle, view.data_version, as_of, notices)
+    return hosted(view, new, as_of, (*view.notices, *_unread(new)))
+
+
+def hosted(view: View, new: Tables, as_of: int, notices: tuple[str, ...]) -> View:
+    """Make a view of deals that stand, for one answer, among those of another view's store.
+
+    Parameters
+    ----------
+    new : the deals with their history and activities, typed as the store's
+    """
+    ids = new.deals["deal_id"]
+    tables = _joined(view.history.tables, without(view.history.tables, ids), new)
+    history = History.of(tables, view.history.settings)
+    codes = np.array([history.position_of[deal_id] for deal_id in ids], np.int64)
+    found = View.of(history, view.bundle, view.data_version, as_of, notices, codes)
+    found.memo["usual"] = view.usual
+    return found
 
 
 def _as_text(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -83,8 +103,8 @@ def _text(value: Any) -> Any:
     return repr(value) if isinstance(value, float) else str(value)
 
 
-def _without(tables: Tables, deal_ids: pd.Series) -> Tables:
-    """Leave out the deals that are sent anew."""
+def without(tables: Tables, deal_ids: pd.Series) -> Tables:
+    """Leave out the deals that come anew."""
     frames = {
         name: frame[~frame["deal_id"].isin(deal_ids)] if name in OF_A_DEAL else frame
         for name, frame in tables.items()
@@ -92,13 +112,11 @@ def _without(tables: Tables, deal_ids: pd.Series) -> Tables:
     return Tables(**{name: frame.reset_index(drop=True) for name, frame in frames.items()})
 
 
-def _joined(store: Tables, kept: Tables, new: Tables, sent: Sent) -> Tables:
-    """Store and sent rows; a deal that was in the store keeps its place among the deals."""
+def _joined(store: Tables, kept: Tables, new: Tables) -> Tables:
+    """Store and new rows; a deal that was in the store keeps its place among the deals."""
     frames = dict(store.items())
     for name in OF_A_DEAL:
-        text = sent.frames.get(name, pd.DataFrame())
-        rows = _like(new[name], kept[name], text)
-        both = pd.concat([kept[name], rows], ignore_index=True)
+        both = pd.concat([kept[name], new[name]], ignore_index=True)
         frames[name] = conform(both, CONTRACT[name])
     order = pd.concat([store.deals["deal_id"], new.deals["deal_id"]]).drop_duplicates()
     deals = frames["deals"].set_index("deal_id").loc[order].reset_index()

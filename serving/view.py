@@ -11,18 +11,23 @@ import numpy as np
 import pandas as pd
 
 from features.fiscal import Period
-from features.history import History
-from features.windows import DAY, Ints
-from serving.ranking import described, reasons_of
+from features.history import LOST, WON, History
+from features.snapshots import Snapshots
+from features.windows import DAY, Floats, Ints
+from serving.ranking import described, take
 from training.bundle import Bundle
+from training.changes_of_score import Changed, compare
+from training.explanation import usual_groups
 from training.outlook import Outlook, make_outlook
-from training.reasons import Reason
-from training.scoring import Scored, score
+from training.reasons import Explanation, Reason, explain
+from training.scoring import Scored, current_owner, score
 
 FRESH = pd.Timedelta(days=7)
 """Facts older than this make a store stale."""
 OLD_DAYS = 92
 """Days after its cut at which a model should be trained again."""
+RECENT_DAYS = 7
+"""Days over which a fall of the probability puts revenue at risk."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +59,10 @@ class View:
         data_version: str,
         as_of: int,
         notices: tuple[str, ...] = (),
+        deals: Ints | None = None,
     ) -> View:
-        """Score the open deals and look at them."""
-        scored = score(bundle, history, as_of)
+        """Score the open deals, or those among `deals` (codes), and look at them."""
+        scored = score(bundle, history, as_of, deals)
         return cls(history, bundle, data_version, as_of, scored, notices)
 
     @property
@@ -74,13 +80,52 @@ class View:
         """Row of each open deal in the scores."""
         return {deal_id: row for row, deal_id in enumerate(self.scored.frame["deal_id"])}
 
-    def reasons(self, rows: Ints) -> list[list[Reason]]:
-        """Reasons of rows of the scores."""
-        known: dict[int, list[Reason]] = self.memo.setdefault("reasons", {})
+    def explained(self, rows: Ints) -> list[Explanation]:
+        """Explanations of rows of the scores, told against the usual open deal."""
+        known: dict[int, Explanation] = self.memo.setdefault("explained", {})
         if missing := sorted(set(rows.tolist()) - set(known)):
-            found = reasons_of(self.bundle, self.scored, np.array(missing, np.int64))
+            asked = np.array(missing, np.int64)
+            found = explain(self.bundle, self.scored, asked, self.usual)
             known.update(zip(missing, found, strict=True))
         return [known[row] for row in rows.tolist()]
+
+    def reasons(self, rows: Ints) -> list[list[Reason]]:
+        """Reasons of rows of the scores."""
+        return [list(found.reasons) for found in self.explained(rows)]
+
+    @property
+    def usual(self) -> pd.Series:
+        """Usual contribution of each theme among the open deals of the store."""
+        if "usual" not in self.memo:
+            self.memo["usual"] = usual_groups(self.bundle, self.scored)
+        found: pd.Series = self.memo["usual"]
+        return found
+
+    def ago(self, days: int) -> Scored:
+        """Scores of the deals open so many days before, by the same model."""
+        if ("ago", days) not in self.memo:
+            self.memo["ago", days] = score(self.bundle, self.history, self.as_of - days * DAY)
+        found: Scored = self.memo["ago", days]
+        return found
+
+    def changed(self, rows: Ints, days: int = 1) -> list[Changed | None]:
+        """What changed for rows of the scores since so many days before; None if not open then."""
+        known: dict[int, Changed | None] = self.memo.setdefault(("changed", days), {})
+        if missing := sorted(set(rows.tolist()) - set(known)):
+            now, then = take(self.scored, np.array(missing, np.int64)), self.ago(days)
+            before = np.flatnonzero(np.isin(then.snapshots.deal, now.snapshots.deal))
+            found = compare(self.bundle, take(then, before), now).deals
+            by_id = {each.deal_id: each for each in found}
+            known.update((row, by_id.get(self.scored.frame["deal_id"][row])) for row in missing)
+        return [known[row] for row in rows.tolist()]
+
+    @cached_property
+    def fall(self) -> Floats:
+        """(n,) fall of p_won_90 in the last RECENT_DAYS; 0 where it rose, or for a newer deal."""
+        then = self.ago(RECENT_DAYS).frame.set_index("deal_id")["p_won_90"]
+        before = self.scored.frame["deal_id"].map(then).astype(float)
+        fallen: Floats = np.maximum((before - self.scored.frame["p_won_90"]).fillna(0.0), 0.0)
+        return np.asarray(fallen, float)
 
     def outlook(self, period: Period, periods: int, by: Sequence[str]) -> Outlook:
         """Forecast from this instant on; the same paths for whoever asks."""
@@ -107,6 +152,26 @@ class View:
         known = [int(each[each < self.as_of].max(initial=-1)) for each in times]
         return to_time(max(known)) if max(known) >= 0 else None
 
+    @cached_property
+    def owners(self) -> list[str | None]:
+        """(deals,) owner of every deal of the store as known now; None where none is."""
+        every = Snapshots(
+            np.arange(self.history.size), np.full(self.history.size, self.as_of, np.int64)
+        )
+        found = current_owner(self.history, every)
+        return found.astype(object).where(found.notna(), None).tolist()
+
+    def knows(self, deal_id: str, sight: frozenset[str] | None = None) -> bool:
+        """Whether the store holds a deal, and it belongs to an owner in sight (None: to any)."""
+        code = self.history.position_of.get(deal_id)
+        return code is not None and (sight is None or self.owners[code] in sight)
+
+    def outcome(self, deal_id: str) -> str:
+        """Tell how a deal of the store stands: `open`, `won` or `lost`."""
+        deal = np.array([self.history.position_of[deal_id]])
+        last = self.history.stages.last("outcome", deal, np.array([self.as_of]))[0]
+        return {WON: "won", LOST: "lost"}.get(int(np.nan_to_num(last)), "open")
+
     @property
     def notes(self) -> list[str]:
         """What must be said beside every answer; empty where all is well."""
@@ -123,12 +188,20 @@ def to_micros(at: pd.Timestamp) -> int:
     return int(at.as_unit("us").asm8.astype("int64"))
 
 
-def default_as_of(history: History, now: pd.Timestamp) -> int:
-    """Choose the instant where none is asked: this minute, or the end of stale data."""
+def default_as_of(history: History, now: pd.Timestamp, since: int | None = None) -> int:
+    """Choose the instant where none is asked: the hour, or the end of stale data.
+
+    Every process that serves the same data and model in the same hour chooses the same one.
+
+    Parameters
+    ----------
+    since : microseconds; when the store and the model came to be, before which neither is asked
+    """
     last = history.last_fact
     if last is not None and now - last > FRESH:
         return to_micros(last.floor("D") + pd.Timedelta(days=1))
-    return to_micros(now.floor("min"))
+    hour = to_micros(now.floor("h"))
+    return hour if since is None else min(max(hour, since), to_micros(now))
 
 
 def _notes_on_data(view: View) -> list[str]:

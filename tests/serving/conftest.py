@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import anyio
 import httpx
 import pandas as pd
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import create_engine, make_url
 from threadpoolctl import threadpool_limits
 
@@ -22,6 +24,7 @@ from data.tables import Tables
 from data.validation import validate
 from features.history import History
 from serving.app import make_app
+from serving.endpoints import SightOf, all_in_sight
 from serving.engine import Engine
 from serving.records import Records, open_records
 from serving.records_tables import metadata
@@ -51,14 +54,20 @@ class Client:
     """Asks the application itself, as a browser would ask a server."""
 
     engine: Engine
+    records: Records | None = None
+    sight: SightOf = all_in_sight
 
     def ask(self, method: str, path: str, **content: Any) -> httpx.Response:
         async def send() -> httpx.Response:
-            transport = httpx.ASGITransport(make_app(self.engine), raise_app_exceptions=False)
+            transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
             async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
                 return await client.request(method, path, **content)
 
         return anyio.run(send)
+
+    @cached_property
+    def app(self) -> FastAPI:
+        return make_app(self.engine, self.records, self.sight)
 
     def get(self, path: str, **content: Any) -> httpx.Response:
         return self.ask("GET", path, **content)

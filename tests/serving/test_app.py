@@ -7,14 +7,9 @@ import pytest
 
 from serving import limits
 from serving.engine import Engine
-from serving.messages import (
-    ExplainAnswer,
-    ForecastAnswer,
-    RankAnswer,
-    ScoreAnswer,
-)
 from serving.metrics import metrics_text
 from serving.problems import Problem
+from serving.replies import ExplainAnswer, ForecastAnswer, RankAnswer, ScoreAnswer
 from serving.view import View
 from training.outlook import make_outlook
 from training.reasons import reasons
@@ -134,7 +129,7 @@ def test_one_deal_is_explained_by_reasons_and_a_curve_that_never_falls(client, o
 def test_an_answer_tells_instant_model_data_and_tier(client, view) -> None:
     for path in ("/rank", "/score", "/forecast"):
         answer = client.post(path).json()
-        assert answer["as_of"] == "2026-06-01T09:00:00Z"
+        assert answer["as_of"] == "2026-06-01T09:00:42Z"
         assert answer["model_version"] == view.bundle.version
         assert answer["data_version"] == view.data_version
         assert answer["tier"] == view.bundle.tier

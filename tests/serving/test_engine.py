@@ -87,16 +87,35 @@ def test_without_a_model_the_reason_says_to_train(
         engine.view()
 
 
-def test_the_instant_is_the_minute_of_the_load_for_everybody(
+def test_the_instant_is_the_hour_for_everybody(
     small: tuple[Engine, Registry], clock: Moving
 ) -> None:
     engine, _ = small
+    clock.now += pd.Timedelta(hours=2)
     assert engine.refresh()
     first = engine.view()
     clock.now += pd.Timedelta(minutes=5)
     assert not engine.refresh()
     assert engine.view() is first
-    assert first.instant == pd.Timestamp("2024-07-01 09:00", tz="UTC")
+    assert first.instant == pd.Timestamp("2024-07-01 11:00", tz="UTC")
+
+
+def test_an_import_of_this_hour_is_seen_whole(small: tuple[Engine, Registry]) -> None:
+    engine, _ = small
+    assert engine.refresh()
+    assert engine.view().instant == pd.Timestamp("2024-07-01 09:00:30", tz="UTC")
+
+
+def test_two_processes_choose_the_same_instant(
+    small: tuple[Engine, Registry], clock: Moving
+) -> None:
+    engine, registry = small
+    engine.refresh()
+    clock.now += pd.Timedelta(minutes=17)
+    other = Engine(engine.workspace, clock)
+    other._tracker = registry  # type: ignore[assignment]
+    assert other.refresh()
+    assert other.view().as_of == engine.view().as_of
 
 
 def test_open_deals_are_scored_anew_every_hour(
@@ -105,9 +124,9 @@ def test_open_deals_are_scored_anew_every_hour(
     engine, _ = small
     engine.refresh()
     history = engine.view().history
-    clock.now += engines.RESCORE + pd.Timedelta(minutes=1)
+    clock.now += pd.Timedelta(hours=1)
     assert engine.refresh()
-    assert engine.view().instant == clock.now.floor("min")
+    assert engine.view().instant == clock.now.floor("h")
     assert engine.view().history is history
 
 
@@ -231,6 +250,36 @@ def test_the_last_fact_is_one_that_was_known(small_view: View) -> None:
         small_view.history, small_view.bundle, "x", to_micros(pd.Timestamp("2024-02-04", tz="UTC"))
     )
     assert ahead.last_fact == pd.Timestamp("2024-02-01", tz="UTC")
+
+
+def test_scores_are_kept_once_for_data_model_and_day(
+    small: tuple[Engine, Registry], clock: Moving
+) -> None:
+    engine, _ = small
+    engine.refresh()
+    assert engine.keep_scores()
+    clock.now += pd.Timedelta(hours=1)
+    engine.refresh()
+    assert engine.keep_scores()
+    kept = engine.scores.of_deals(engine.view().deals["deal_id"].tolist())
+    assert sorted(kept["deal_id"]) == sorted(engine.view().deals["deal_id"])
+    assert set(kept["model_version"]) == {"v1"}
+
+
+def test_scores_that_cannot_be_kept_trouble_nobody_and_are_tried_anew(
+    small: tuple[Engine, Registry], caplog: pytest.LogCaptureFixture
+) -> None:
+    engine, _ = small
+    engine.refresh()
+    engine.scores.root.write_text("in the way of the folder")
+    with caplog.at_level(logging.ERROR):
+        assert not engine.keep_scores()
+        assert not engine.keep_scores()
+    assert len(caplog.records) == 1
+    assert len(engine.view().deals)
+    engine.scores.root.unlink()
+    assert engine.keep_scores()
+    assert engine.scores.days() == ["2024-07-01"]
 
 
 @pytest.mark.slow

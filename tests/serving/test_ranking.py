@@ -92,7 +92,7 @@ def test_reasons_are_asked_for_the_rows_shown_alone(small_view: View) -> None:
         return [[Reason("stage", 0.4, "late"), Reason("age", -0.2, "old")] for _ in rows]
 
     view = small_view
-    found = rank(view.bundle, view.scored, view.history, top=2, explain=explain)
+    found = rank(view.bundle, view.scored, view.history, top=2, reasons=explain)
     assert len(asked) == 2
     assert found["reasons_for"].tolist() == [["late"], ["late"]]
     assert found["reasons_against"].tolist() == [["old"], ["old"]]
