@@ -77,6 +77,20 @@ class Settings(BaseSettings):
     timezone: Annotated[str, AfterValidator(_zone)] = Field(
         default="UTC", description="time zone of the firm: where its days begin"
     )
+    forecast_category: str = Field(
+        default="forecast_category",
+        description="custom property of deal_history in which reps judge a deal; shown and scored "
+        "beside the model, never overwritten",
+    )
+    commit_words: list[str] = Field(
+        default=["commit"],
+        description="values of that property by which a rep commits to the expected close date, "
+        "in any case, with spaces or underscores",
+    )
+    best_case_words: list[str] = Field(
+        default=["best_case", "upside"],
+        description="values of that property for what may come if all goes well",
+    )
     tracking_uri: str = Field(
         default="",
         description="address of an MLflow server for runs and models, for example "
