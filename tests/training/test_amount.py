@@ -119,3 +119,17 @@ def test_deal_alone_is_expected_to_bring_what_it_brings_in_company(make_history)
 
 def test_no_errors_smear_nothing():
     assert LogModel(0.5, np.zeros(0)).smearing == 1.0
+
+
+def test_deal_without_an_amount_is_not_judged_by_features_of_amounts(make_history):
+    deals = sold(900, ratio=1.0, entered=0.7)
+    history = make_history(deals)
+    chosen = weekly(history, MICROS)
+    known = history.changes["amount"].last("value", chosen.deal, chosen.time)
+    features = pd.DataFrame({"log_amount": np.log(known), "age_days": 1.0})
+    model = fit_amount(history, make_panel(history, chosen, features, MICROS))
+    missing = np.isnan(known)
+    found = model.expected(features[missing], known[missing])
+    # A model that leaned on the amount of the others would be sure of itself, and low.
+    assert found.mean() == pytest.approx(deals["amount_at_close"].mean(), rel=0.12)
+    assert model.level.errors.std() == pytest.approx(1, rel=0.15)
