@@ -13,10 +13,21 @@ for _name in ("MLFLOW_DISABLE_TELEMETRY", "BENTOML_DO_NOT_TRACK", "DO_NOT_TRACK"
 
 import typer
 
-from commands import catalogue, demo, forecasts, keys, lists, models, service, settings, store
+from commands import (
+    backtests,
+    catalogue,
+    demo,
+    forecasts,
+    keys,
+    lists,
+    models,
+    service,
+    settings,
+    store,
+)
 from commands.common import WorkFailedError, app, err, state
 
-COMMANDS = (demo, store, models, lists, forecasts, catalogue, settings, keys, service)
+COMMANDS = (demo, store, models, backtests, lists, forecasts, catalogue, settings, keys, service)
 """Importing a module registers its commands with `app`."""
 
 

@@ -49,9 +49,9 @@ class Backtest:
     Attributes
     ----------
     horizons : days; 0 stands for ever
-    rows : a row a snapshot asked: origin, deal, time, stage, stage_place, age_days, pipeline,
-        source, owner, amount (known then), won_amount (of the win that came, else NaN),
-        `label_<h>` (1 won within h, 0 not, NaN not mature)
+    rows : a row a snapshot asked: origin and time (microseconds), deal (code), deal_id, stage,
+        stage_place, age_days, pipeline, source, owner, amount (known then), won_amount (of the
+        win that came, else NaN), `label_<h>` (1 won within h, 0 not, NaN not mature)
     answers : contender -> (rows, horizons) P(won within h), NaN where it was not asked
     stability : a row a contender and origin: how far answers moved over a day without events
     seconds : contender -> seconds of fitting
@@ -85,13 +85,15 @@ class Backtest:
         return found
 
     def to_frame(self) -> pd.DataFrame:
-        """Rows with a column `p_<h> | <contender>` for each answer."""
+        """Rows, with times as such and a column `p_<h> | <contender>` for each answer."""
         answers = {
             f"p_{horizon or 'ever'} | {name}": found[:, column]
             for name, found in self.answers.items()
             for column, horizon in enumerate(self.horizons)
         }
-        return pd.concat([self.rows, pd.DataFrame(answers)], axis=1)
+        times = {n: pd.to_datetime(self.rows[n], unit="us", utc=True) for n in ("origin", "time")}
+        rows = self.rows.drop(columns=["deal"]).assign(**times)
+        return pd.concat([rows, pd.DataFrame(answers)], axis=1)
 
 
 def run_backtest(
@@ -147,6 +149,7 @@ def _rows(past: Past, known: Known, horizons: tuple[int, ...]) -> pd.DataFrame:
     columns = {
         "origin": np.full(len(asked), known.cut),
         "deal": asked.deal,
+        "deal_id": np.array(history.deal_ids, dtype=object)[asked.deal],
         "time": asked.time,
         "stage": names[np.nan_to_num(stage, nan=-1).astype(int)],
         "stage_place": np.append(place, np.nan)[np.nan_to_num(stage, nan=-1).astype(int)],

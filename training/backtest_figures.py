@@ -62,7 +62,7 @@ def figures(
     return {
         "snapshots": float(len(found.p)),
         "deals": float(len(np.unique(found.deal))),
-        "wins": float(found.labels.sum()),
+        "won_deals": float(len(np.unique(found.deal[found.labels > 0]))),
         "log_loss": loss,
         "log_loss_skill": _skill(loss, table_loss),
         "brier": brier,

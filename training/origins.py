@@ -66,6 +66,16 @@ def maturity(horizon: int) -> int:
     return EVER_DAYS if horizon == EVER else horizon
 
 
+def named(horizon: int) -> str:
+    """Name of a horizon: `90d`, or `ever`."""
+    return "ever" if horizon == EVER else f"{horizon}d"
+
+
+def within(horizon: int) -> str:
+    """A horizon in words."""
+    return "ever" if horizon == EVER else f"within {horizon} days"
+
+
 @dataclass(frozen=True)
 class Known:
     """What was known at an origin, and what it is asked.

@@ -106,12 +106,12 @@ class Curve:
 
     Attributes
     ----------
-    at, observed, low, high : (points,) predicted probability, observed share, and between what
-        a perfect model's curve lies in 90 of 100 worlds
+    predicted, observed : (points,) probability said, and share that came
+    low, high : (points,) between them a perfect model's curve lies in 90 of 100 worlds
     share : (points,) share of the rows near the point
     """
 
-    at: Floats
+    predicted: Floats
     observed: Floats
     low: Floats
     high: Floats

@@ -100,6 +100,32 @@ class Tracker:
         client.set_terminated(run_id)
         return stamped, Registered(stamped.version, run_id)
 
+    def record(
+        self,
+        run_name: str,
+        *,
+        params: Mapping[str, Any],
+        metrics: Mapping[str, float],
+        files: Mapping[str, Path],
+    ) -> str:
+        """Log a run that is over, with its files; gives its id."""
+        client = self.client()
+        run = client.create_run(self._experiment(client), run_name=run_name)
+        run_id = str(run.info.run_id)
+        try:
+            for name, value in {**params, "code_version": code_version()}.items():
+                client.log_param(run_id, name, str(value)[:500])
+            for name, figure in metrics.items():
+                if figure == figure:
+                    client.log_metric(run_id, name, figure)
+            for path in files.values():
+                client.log_artifact(run_id, str(path), "report")
+        except BaseException:
+            client.set_terminated(run_id, "FAILED")
+            raise
+        client.set_terminated(run_id)
+        return run_id
+
     def _log_bundle(
         self, client: MlflowClient, run_id: str, bundle: Bundle, tags: Mapping[str, str]
     ) -> Bundle:

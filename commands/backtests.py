@@ -1,0 +1,165 @@
+"""The command that replays the past: backtest."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from commands.common import (
+    AsOf,
+    Json,
+    WorkFailedError,
+    app,
+    bad_arguments,
+    chosen_as_of,
+    err,
+    out,
+    print_json,
+    progress,
+    read_history,
+    say_table,
+    state,
+)
+
+if TYPE_CHECKING:
+    from features.history import History
+    from training.backtest import Backtest
+    from training.backtest_findings import Findings
+    from training.backtest_plan import Plan
+
+LONGEST_DAYS = 730
+FOLDER = "backtests"
+
+
+def horizons_of(text: str) -> tuple[int, ...]:
+    """Horizons asked, as days; 0 for `ever`."""
+    found = []
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        if part != "ever" and not (part.isdecimal() and 1 <= int(part) <= LONGEST_DAYS):
+            bad_arguments(
+                f"--horizons {part!r}: allowed are days from 1 to {LONGEST_DAYS} and `ever`, for "
+                "example 30,90,ever"
+            )
+        found.append(0 if part == "ever" else int(part))
+    if not found:
+        bad_arguments("--horizons is empty; write for example 30,90,ever")
+    return tuple(dict.fromkeys(found))
+
+
+@app.command("backtest")
+def backtest_command(
+    as_of: AsOf = "",
+    origins: Annotated[
+        int,
+        typer.Option(
+            min=0, max=60, help="months to replay; 0: as many as take about five minutes"
+        ),
+    ] = 0,
+    horizons: Annotated[
+        str, typer.Option(help="days, and ever; comma-separated")
+    ] = "30,60,90,180,ever",
+    candidates: Annotated[
+        bool,
+        typer.Option(
+            "--candidates", help="also the other ways to learn the model (twice as long)"
+        ),
+    ] = False,
+    out_: Annotated[
+        Path | None, typer.Option("--out", help="folder of the report [default: the workspace]")
+    ] = None,
+    json_: Json = False,
+) -> None:
+    """Replay the past month by month: what each way of predicting said, and what came."""
+    asked = horizons_of(horizons)
+    if out_ is not None and out_.exists() and not out_.is_dir():
+        bad_arguments(f"--out {out_} is a file; give a folder")
+    history, _ = read_history()
+    at = chosen_as_of(as_of, history)
+    started = time.monotonic()
+    test, found = _replayed(history, at, asked, origins or None, candidates=candidates)
+    page = _kept(test, found, at, out_)
+    if json_:
+        print_json(found.to_json() | {"report": str(page)})
+    else:
+        say_backtest(test, found)
+        out.print(f"report: {page} ({time.monotonic() - started:.0f} s)", markup=False)
+
+
+def _replayed(
+    history: History, at: int, asked: tuple[int, ...], origins: int | None, *, candidates: bool
+) -> tuple[Backtest, Findings]:
+    from training.backtest import run_backtest
+    from training.backtest_findings import find
+    from training.backtest_plan import plan_backtest
+    from training.origins import Past
+
+    past = Past.of(history, at)
+    plan = plan_backtest(past, asked, origins, candidates=candidates)
+    if not plan.cuts:
+        raise WorkFailedError(
+            "the history is too short for a backtest: an origin needs four months and 30 closed "
+            f"deals before it, and {min(h or LONGEST_DAYS for h in asked)} days and a month after "
+            "it; ask shorter --horizons, or wait"
+        )
+    _say_plan(plan, past)
+    with progress("backtest", plan.steps + 3, _minutes(plan.seconds)) as step:
+        test = run_backtest(past, plan.cuts, plan.entries, plan.horizons, step, plan.absent)
+        found = find(test, plan.served.name, plan.served.tiers, step)
+    return test, found
+
+
+def _minutes(seconds: float) -> str:
+    return "a minute" if seconds < 90 else f"{seconds / 60:.0f} minutes"
+
+
+def _say_plan(plan: Plan, past: Any) -> None:
+    days = [f"{_day(cut)}" for cut in sorted(plan.cuts)]
+    err.print(
+        f"{len(plan.cuts)} origins from {days[0]} to {days[-1]}, {len(plan.entries)} contenders, "
+        f"{len(past.snapshots):,} snapshots: about {_minutes(plan.seconds)}",
+        markup=False,
+    )
+
+
+def _day(cut: int) -> str:
+    import pandas as pd
+
+    return f"{pd.Timestamp(cut, unit='us', tz='UTC'):%Y-%m-%d}"
+
+
+def _kept(test: Backtest, found: Findings, at: int, folder: Path | None) -> Path:
+    """Write the report and log it; the path of its page."""
+    from training.backtest_page import PAGE, ROWS, write_report
+    from training.backtest_plan import log_backtest
+    from training.tracking import Tracker
+
+    place = folder or state["workspace"] / FOLDER / _day(at)
+    files = write_report(test, found, place)
+    logged = {name: path for name, path in files.items() if name != ROWS}
+    log_backtest(Tracker(state["workspace"]), test, found, logged)
+    return files[PAGE]
+
+
+def say_backtest(test: Backtest, found: Findings) -> None:
+    """Print the contenders at each horizon, the segments that are off and what it means."""
+    from training.backtest_page import LISTS, TERMINAL, show
+    from training.backtest_words import said
+    from training.origins import within
+
+    for horizon in found.horizons:
+        frame = found.summary[found.summary["horizon"] == horizon]
+        _say(f"won {within(horizon)}", show(frame, TERMINAL))
+    _say(f"the top tenth of each rep's list, {within(found.main)}", show(found.lists, LISTS))
+    for name, why in test.absent.items():
+        out.print(f"{name}: {why}", markup=False)
+    for line in said(found):
+        out.print(f"- {line}", markup=False)
+
+
+def _say(title: str, shown: dict[str, Any]) -> None:
+    heads = [(head["text"], "left" if head["left"] else "right") for head in shown["heads"]]
+    say_table(title, heads, [tuple(row) for row in shown["rows"]])
+    out.print("")
