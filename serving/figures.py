@@ -99,6 +99,15 @@ def count(value: float | None) -> str:
     return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
 
 
+def whole(value: float | None) -> str:
+    """Write a number without places.
+
+    >>> whole(47.27)
+    '47'
+    """
+    return f"{value:,.0f}" if value is not None and math.isfinite(value) else MISSING
+
+
 def decimal(value: float | None) -> str:
     """Write a number with two places.
 
@@ -116,5 +125,5 @@ def written(value: float | None, kind: str, currency: str = "") -> str:
     """
     if kind == "money":
         return short(value, currency)
-    kinds = {"chance": chance, "share": share, "points": points, "count": count}
+    kinds = {"chance": chance, "share": share, "points": points, "count": count, "days": whole}
     return kinds.get(kind, decimal)(value)

@@ -18,7 +18,10 @@ from serving.figures import add_figures
 from serving.pages.asked import Asked
 from serving.pages.deal import UnknownDealError, deal
 from serving.pages.frame import frame_of
+from serving.pages.kept import PreparingError
+from serving.pages.sources import sources
 from serving.pages.tables import to_csv
+from serving.pages.team import team
 from serving.pages.today import today
 from serving.pages.words import LANGUAGES, preferred, words_of
 from serving.plot import plot_script
@@ -28,7 +31,7 @@ HERE = Path(__file__).parent
 LANGUAGE_COOKIE = "language"
 YEAR_SECONDS = 365 * 86_400
 Page = Callable[[View, Asked], dict[str, Any]]
-PAGES: dict[str, Page] = {"today": today}
+PAGES: dict[str, Page] = {"today": today, "team": team, "sources": sources}
 log = logging.getLogger("dealcast.serving")
 
 
@@ -50,6 +53,8 @@ class Site:
             return self._state(asked, name, "starting", 503, detail=str(error))
         except UnknownDealError as error:
             return self._state(asked, name, "unknown", 404, detail=str(error))
+        except PreparingError:
+            return self._state(asked, name, "loading", 200)
         except Exception:
             log.exception("page %s failed", name)
             return self._state(asked, name, "failed", 500)
@@ -63,6 +68,8 @@ class Site:
             return self._state(asked, name, "starting", 503, detail=str(error))
         except UnknownDealError as error:
             return self._state(asked, name, "unknown", 404, detail=str(error))
+        except PreparingError:
+            return self._state(asked, name, "loading", 503)
         table = tables.get(asked.text("table"))
         if table is None:
             return self._state(asked, name, "unknown", 404, detail=asked.text("table"))

@@ -61,6 +61,12 @@ class Words:
             return MISSING
         return self.count("days", int(value))
 
+    def hours(self, value: float | None) -> str:
+        """Write a number of hours, in days from two days on."""
+        if value is None or pd.isna(value):
+            return MISSING
+        return self.count("hours", round(value)) if value < 48 else self.days(value / 24)
+
 
 @lru_cache(maxsize=1)
 def catalogue() -> dict[str, dict[str, str]]:
