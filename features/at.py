@@ -69,6 +69,11 @@ class At:
         """Facts of each deal known before the instant."""
         return self.asked.seen(events)
 
+    @cached_property
+    def activities(self) -> Tally:
+        """Activities of each deal that are known."""
+        return Tally((self.seen(self.history.activities),), ())
+
     def recent(self, days: int) -> Tally:
         """Activities of each deal that happened in the last `days` days and are known."""
 

@@ -51,4 +51,4 @@ def quarter_end_days(at: At) -> Floats:
 )
 def year_win_rate_trend(at: At) -> Floats:
     """Shrunk by 20 deals; a date itself would only tell a model which year it is."""
-    return everyone(at).trend()
+    return everyone(at).trend

@@ -46,8 +46,8 @@ def count_ever(at: At, what: str) -> Floats:
     """(n,) activities known."""
 
     def build() -> Floats:
-        seen, flag = at.seen(at.history.activities), flag_of(what)
-        return seen.count() if flag is None else seen.total(flag)
+        known, flag = at.activities, flag_of(what)
+        return known.count() if flag is None else known.total(flag)
 
     return at.shared(f"count:{what}", build)
 
@@ -194,7 +194,7 @@ def contacts_90d_count(at: At) -> Floats:
 @feature("engagement", "count", "distinct contacts so far", needs=CONTACT, why=MULTI_THREADING)
 def contacts_count(at: At) -> Floats:
     """Contacts that took part at all."""
-    return at.seen(at.history.activities).total("new_contact")
+    return at.activities.total("new_contact")
 
 
 @feature(

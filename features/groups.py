@@ -84,16 +84,19 @@ class GroupAt:
         """(n,) win rate shrunk to that of the parent group (default: of the firm)."""
         return shrunk(self.won, self.closed, self.base if parent is None else parent)
 
+    @cached_property
     def trend(self) -> Floats:
         """(n,) win rate of the last 365 days less that of ever, both shrunk to ever."""
         ever, year = self.win_rate(), self.record.year.asked(self.grouped.asked)
         won, closed = self.grouped.spread(year.total("won")), self.grouped.spread(year.count())
         return shrunk(won, closed, ever) - ever
 
+    @cached_property
     def won_log_days(self) -> Floats:
         """(n,) mean logarithm of 1 + days to win; NaN without a win."""
         return mean(self._total("won_log_days"), self.won)
 
+    @cached_property
     def won_log_amount(self) -> Floats:
         """(n,) mean logarithm of the amount of won deals; NaN without one."""
         return mean(self._total("won_log_amount"), self._total("won_priced"))

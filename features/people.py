@@ -43,7 +43,7 @@ def owner_win_rate_lift(at: At) -> Floats:
 @feature("people", "rate", "owner's win rate of 365 days less that of ever", needs=NEEDS)
 def owner_win_rate_trend(at: At) -> Floats:
     """Shrunk: few closings give 0."""
-    return by_owner(at).trend()
+    return by_owner(at).trend
 
 
 @feature(
@@ -59,7 +59,7 @@ def owner_closed_log_count(at: At) -> Floats:
 )
 def owner_won_days_lift(at: At) -> Floats:
     """NaN before the first win."""
-    return by_owner(at).won_log_days() - everyone(at).won_log_days()
+    return by_owner(at).won_log_days - everyone(at).won_log_days
 
 
 def _pairs(owner: Ints, other: Ints, others: int) -> Ints:

@@ -80,7 +80,7 @@ def days_since_amount_change(at: At) -> Floats:
 
 
 def _against(at: At, record: GroupAt) -> Floats:
-    return log_known_amount(at) - record.won_log_amount()
+    return log_known_amount(at) - record.won_log_amount
 
 
 @feature("size", "log ratio", "amount against what the owner usually wins", needs=NEEDS, why=WHY)

@@ -59,7 +59,7 @@ def _lift(dimension: str) -> Compute:
 
 
 def _trend(dimension: str) -> Compute:
-    return lambda at: record_of(at, dimension).trend()
+    return lambda at: record_of(at, dimension).trend
 
 
 def _closed(dimension: str) -> Compute:
@@ -67,19 +67,19 @@ def _closed(dimension: str) -> Compute:
 
 
 def _days(dimension: str) -> Compute:
-    return lambda at: record_of(at, dimension).won_log_days()
+    return lambda at: record_of(at, dimension).won_log_days
 
 
 def _amount(dimension: str) -> Compute:
-    return lambda at: record_of(at, dimension).won_log_amount()
+    return lambda at: record_of(at, dimension).won_log_amount
 
 
 def _days_lift(dimension: str) -> Compute:
-    return lambda at: record_of(at, dimension).won_log_days() - everyone(at).won_log_days()
+    return lambda at: record_of(at, dimension).won_log_days - everyone(at).won_log_days
 
 
 def _amount_lift(dimension: str) -> Compute:
-    return lambda at: record_of(at, dimension).won_log_amount() - everyone(at).won_log_amount()
+    return lambda at: record_of(at, dimension).won_log_amount - everyone(at).won_log_amount
 
 
 LEVELS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -16,22 +17,23 @@ class Asked:
 
     group: Ints
     time: Ints
-    _found: dict[tuple[int, int], tuple[Ints, Ints, Ints]] = field(
-        default_factory=dict, repr=False
-    )
+    _found: dict[tuple[int, int], Seen] = field(default_factory=dict, repr=False)
 
     def seen(self, events: Timeline, back: int = 0) -> Seen:
         """Give the facts known strictly before each instant, or `back` microseconds earlier.
 
         Timelines of the same facts with other values share their search.
         """
-        key = (id(events.time), back)
-        if key not in self._found:
-            found = events.seen(self.group, self.time - back)
-            # The times are kept with what was found, so that their id is not used again meanwhile.
-            self._found[key] = (events.time, found.first, found.past)
-        _, first, past = self._found[key]
-        return Seen(events, first, past)
+        asked = (id(events), back)
+        if asked in self._found:
+            return self._found[asked]
+        same_facts = (id(events.time), back)
+        if same_facts not in self._found:
+            self._found[same_facts] = events.seen(self.group, self.time - back)
+        found = self._found[same_facts]
+        # What was found holds the timeline, so that its id is not used again meanwhile.
+        self._found[asked] = Seen(events, found.first, found.past)
+        return self._found[asked]
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,21 @@ class Tally:
 
     def total(self, column: str) -> Floats:
         """(n,) sum of a column."""
+        if column in self.more[0].events.flags:
+            return self.tallies[:, self.more[0].events.flags.index(column)].astype(float)
         return self._sum(lambda seen: seen.total(column))
 
-    def _sum(self, ask: Callable[[Seen], Floats]) -> Floats:
+    @cached_property
+    def tallies(self) -> Column:
+        """(n, flags) number of facts that have each flag."""
+        return self._sum(Seen.tallies)
+
+    def _sum(self, ask: Callable[[Seen], Column]) -> Column:
         found = ask(self.more[0])
         for seen in self.more[1:]:
-            found = found + ask(seen)
+            found += ask(seen)
         for seen in self.less:
-            found = found - ask(seen)
+            found -= ask(seen)
         return found
 
 
@@ -116,6 +125,8 @@ class Window:
         """Count the facts inside the window of each question."""
         now, before = asked.seen(self.events), asked.seen(self.events, self.width)
         since = Seen(self.events, before.past, now.past)
+        if not len(self.late.time):
+            return Tally((since,), ())
         late, stale = asked.seen(self.late, self.width), asked.seen(self.stale)
         # Mostly nothing was recorded late; a part without facts need not be counted.
         more = (since, late) if late.any().any() else (since,)

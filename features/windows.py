@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -175,8 +176,25 @@ class Timeline:
         """
         key = ("running", column)
         if key not in self._kept:
-            self._kept[key] = _running(self.values[column])
+            values = self.values[column]
+            if values.dtype == np.bool_:
+                self._kept[key] = self.tallies[:, self.flags.index(column)]
+            else:
+                self._kept[key] = _fixed_sums(values)
         found: Column = self._kept[key]
+        return found
+
+    @cached_property
+    def flags(self) -> tuple[str, ...]:
+        """Names of the flags among the values."""
+        return tuple(name for name, column in self.values.items() if column.dtype == np.bool_)
+
+    @cached_property
+    def tallies(self) -> Column:
+        """(facts + 1, flags) how many facts before have each flag: one look-up finds them all."""
+        found = np.zeros((len(self.time) + 1, len(self.flags)), np.int32)
+        for place, name in enumerate(self.flags):
+            np.cumsum(self.values[name], dtype=np.int32, out=found[1:, place])
         return found
 
     def flagged(self, flag: str) -> Ints:
@@ -195,11 +213,7 @@ class Timeline:
         return np.asarray(self.kept(("peaks", column, flag), build))
 
 
-def _running(column: Column) -> Column:
-    if column.dtype == np.bool_:
-        counts = np.zeros(len(column) + 1, np.int32)
-        np.cumsum(column, dtype=np.int32, out=counts[1:])
-        return counts
+def _fixed_sums(column: Column) -> Ints:
     terms = np.clip(np.nan_to_num(column), -LARGEST_TERM, LARGEST_TERM) * FIXED_POINT
     return np.concatenate([[0], np.cumsum(np.rint(terms).astype(np.int64))])
 
@@ -226,6 +240,12 @@ class Seen:
         found = running[self.past] - running[self.first]
         flag = running.dtype == np.int32
         return np.asarray(found.astype(float) if flag else found / FIXED_POINT)
+
+    def tallies(self) -> Column:
+        """(n, flags) number of facts that have each flag."""
+        found = self.events.tallies.take(self.past, axis=0)
+        found -= self.events.tallies.take(self.first, axis=0)
+        return found
 
     def last(self, column: str) -> Floats:
         """(n,) column of the last fact; NaN where there is none."""
@@ -257,4 +277,4 @@ def days_between(earlier: Ints | Floats, later: Ints | Floats) -> Floats:
     """(n,) days from `earlier` to `later`; NaN where either is not known (+-NEVER or NaN)."""
     early, late = np.asarray(earlier, float), np.asarray(later, float)
     days = (late - early) / DAY
-    return np.where((np.abs(early) >= NEVER) | (np.abs(late) >= NEVER), np.nan, days)
+    return np.where(np.maximum(np.abs(early), np.abs(late)) >= NEVER, np.nan, days)
