@@ -47,7 +47,7 @@ def demo_command(
     out.print(f"\nThe ten deals that {owner} should work today", markup=False)
     say_rank(history, bundle, at, str(owner), "", 10, json_=False)
     out.print("")
-    say_outlook(outlook_of(history, bundle, at, "month", 3, ()))
+    say_outlook(outlook_of(history, bundle, at, "month", 3, ()), history)
     out.print(f"\nfrom nothing to here in {time.monotonic() - started:.0f} s", markup=False)
     if no_serve:
         return

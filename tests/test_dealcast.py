@@ -432,7 +432,7 @@ def test_forecast_has_the_columns_it_should(ask):
     rows = json.loads(ask("forecast", "--period", "quarter", "--by", "owner", "--json").out)
     assert list(rows[0]) == [
         *("as_of", "period", "scope", "scope_id", "booked", "open", "new"),
-        *("mean", "p10", "p50", "p90"),
+        *("mean", "p10", "p50", "p90", "target", "gap", "p_target"),
     ]
     assert {row["scope"] for row in rows} == {"total", "open", "owner"}
     assert rows[0]["period"] == "2024-Q2"
