@@ -13,7 +13,11 @@ from data.tables import Tables
 from features.history import History
 from features.pipeline import compute_features
 from features.vocabulary import learn_vocabulary
+from training.backtest import Entry, run_backtest
+from training.backtest_findings import find
+from training.baselines import CrmPercentages, DirectLogistic, StageAgeTable
 from training.close import fit_close, make_panel
+from training.origins import EVER, Past, monthly_origins
 from training.tiers import learner_of
 from training.train import (
     bounded_panel,
@@ -131,3 +135,26 @@ def bundles(trained, panel, categorical):
         )
         for tier, fit in fits.items()
     }
+
+
+@pytest.fixture(scope="session")
+def past(history, cut):
+    """The demo firm laid out for rolling origins."""
+    return Past.of(history, cut)
+
+
+@pytest.fixture(scope="session")
+def replayed(past):
+    """Three origins asked of what is quick: percentages, the table, and a logistic at 30 days."""
+    entries = [
+        Entry(StageAgeTable()),
+        Entry(CrmPercentages()),
+        Entry(DirectLogistic(), every=2, horizons=(30,)),
+    ]
+    return run_backtest(past, monthly_origins(past, 3), entries, (30, 90, EVER))
+
+
+@pytest.fixture(scope="session")
+def findings(replayed):
+    """What was found of the table, as though it were served."""
+    return find(replayed, StageAgeTable.name, dict.fromkeys(replayed.origins, "table"))

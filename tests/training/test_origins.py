@@ -43,11 +43,6 @@ def by_table(closed, categorical) -> Learner:
 
 
 @pytest.fixture(scope="module")
-def past(history, cut):
-    return Past.of(history, cut)
-
-
-@pytest.fixture(scope="module")
 def cuts(past):
     return monthly_origins(past, 4)
 
