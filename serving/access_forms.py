@@ -47,8 +47,9 @@ class FormGuard:
             return headers.get(HEADER, ""), receive
         message = await receive()
         found = dict(parse_qsl(message.get("body", b"").decode("utf-8", "replace")))
+        parts = [message]
 
         async def again() -> Message:
-            return message
+            return parts.pop() if parts else await receive()
 
         return found.get(FIELD, ""), again
