@@ -16,6 +16,7 @@ import typer
 from commands import (
     backtests,
     catalogue,
+    changes,
     demo,
     forecasts,
     keys,
@@ -27,7 +28,19 @@ from commands import (
 )
 from commands.common import WorkFailedError, app, err, state
 
-COMMANDS = (demo, store, models, backtests, lists, forecasts, catalogue, settings, keys, service)
+COMMANDS = (
+    demo,
+    store,
+    models,
+    backtests,
+    lists,
+    forecasts,
+    changes,
+    catalogue,
+    settings,
+    keys,
+    service,
+)
 """Importing a module registers its commands with `app`."""
 
 
