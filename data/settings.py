@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource, SettingsConfigDic
 FILE = "dealcast.toml"
 PREFIX = "DEALCAST_"
 FIXED_TABLES = ("deals", "accounts")
-NO_SETTINGS = ("DEALCAST_WORKSPACE", "DEALCAST_TEST_")
+NO_SETTINGS = ("DEALCAST_WORKSPACE", "DEALCAST_WORKERS", "DEALCAST_COUNTS", "DEALCAST_TEST_")
 """Beginnings of names in the environment that are ours and no settings."""
 SHORTEST_SECRET = 32
 
