@@ -12,7 +12,7 @@ MISSING = "–"
 
 def add_figures(templates: Environment) -> None:
     """Make the figures known to templates as filters."""
-    filters = (money, chance, share, points, signed, count, decimal, short, written)
+    filters = (times, money, chance, share, points, signed, count, decimal, short, written)
     templates.filters.update({each.__name__: each for each in filters})
 
 
@@ -99,6 +99,15 @@ def count(value: float | None) -> str:
     return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
 
 
+def times(value: float | None) -> str:
+    """Write a ratio.
+
+    >>> times(2.305), times(None)
+    ('2.31×', '–')
+    """
+    return f"{value:,.2f}×" if value is not None and math.isfinite(value) else MISSING
+
+
 def whole(value: float | None) -> str:
     """Write a number without places.
 
@@ -125,5 +134,12 @@ def written(value: float | None, kind: str, currency: str = "") -> str:
     """
     if kind == "money":
         return short(value, currency)
-    kinds = {"chance": chance, "share": share, "points": points, "count": count, "days": whole}
+    kinds = {
+        "chance": chance,
+        "share": share,
+        "points": points,
+        "count": count,
+        "days": whole,
+        "times": decimal,
+    }
     return kinds.get(kind, decimal)(value)

@@ -17,8 +17,10 @@ from serving.engine import Engine, NotReadyError
 from serving.figures import add_figures
 from serving.pages.asked import Asked
 from serving.pages.deal import UnknownDealError, deal
+from serving.pages.forecast import forecast
 from serving.pages.frame import frame_of
 from serving.pages.kept import PreparingError
+from serving.pages.pipeline import pipeline
 from serving.pages.sources import sources
 from serving.pages.tables import to_csv
 from serving.pages.team import team
@@ -31,7 +33,13 @@ HERE = Path(__file__).parent
 LANGUAGE_COOKIE = "language"
 YEAR_SECONDS = 365 * 86_400
 Page = Callable[[View, Asked], dict[str, Any]]
-PAGES: dict[str, Page] = {"today": today, "team": team, "sources": sources}
+PAGES: dict[str, Page] = {
+    "today": today,
+    "forecast": forecast,
+    "pipeline": pipeline,
+    "team": team,
+    "sources": sources,
+}
 log = logging.getLogger("dealcast.serving")
 
 

@@ -46,11 +46,10 @@ function axis(more) {
   return { fixedrange: true, gridcolor: ink("line"), zerolinecolor: ink("line"), linecolor: ink("line"), automargin: true, ...more };
 }
 
-function layout(data, node) {
-  const narrow = node.clientWidth < 480;
+function layout(data) {
   const category = data.linear ? {} : { type: "category" };
   const values = axis({ tickformat: data.format === ",.0f" || !data.format ? "~s" : data.format, rangemode: data.range ? "normal" : "tozero", range: data.range || (data.top ? [0, data.top] : undefined), title: data.ytitle ? { text: data.ytitle } : undefined });
-  const names = axis({ ...category, showgrid: false, zeroline: false, range: data.xrange, tickformat: data.xformat, title: data.xtitle ? { text: data.xtitle, standoff: 8 } : undefined, tickangle: narrow && !data.horizontal ? undefined : 0 });
+  const names = axis({ ...category, showgrid: false, zeroline: false, range: data.xrange, tickformat: data.xformat, title: data.xtitle ? { text: data.xtitle, standoff: 8 } : undefined});
   if (data.horizontal) names.autorange = "reversed";
   const shapes = (data.diagonal ? [{ type: "line", x0: 0, y0: 0, x1: 1, y1: 1, line: { color: ink("quiet"), dash: "dot", width: 1 } }] : [])
     .concat((data.lines || []).map((at) => ({ type: "line", ...(data.horizontal ? { x0: at, x1: at, y0: 0, y1: 1, yref: "paper" } : { y0: at, y1: at, x0: 0, x1: 1, xref: "paper" }), line: { color: ink("quiet"), dash: "dot", width: 1 } })));
@@ -74,7 +73,7 @@ function layout(data, node) {
 function draw() {
   for (const node of document.querySelectorAll("[data-chart]")) {
     const data = JSON.parse(node.dataset.chart);
-    Plotly.react(node, traces(data), layout(data, node), { displaylogo: false, displayModeBar: false, responsive: true });
+    Plotly.react(node, traces(data), layout(data), { displaylogo: false, displayModeBar: false, responsive: true });
     node.classList.add("drawn");
   }
 }

@@ -77,6 +77,7 @@ def performance(history: History, vocabulary: Vocabulary, as_of: int) -> Perform
 
 
 Part = tuple[Floats, Floats]
+"""Effects and their errors, by owner in order."""
 
 
 def _by_owner(frame: pd.DataFrame, values: pd.DataFrame) -> pd.DataFrame:
@@ -143,7 +144,7 @@ def _means(frame: pd.DataFrame, chosen: Bools, rest: Floats) -> Part:
     owners = np.sort(frame["owner"].unique())
     grouped = pd.Series(rest).groupby(frame["owner"].to_numpy()[chosen])
     mean, size = grouped.mean().reindex(owners), grouped.size().reindex(owners)
-    error = np.asarray(np.std(rest) / np.sqrt(size.to_numpy(float)), float)
+    error: Floats = (float(np.std(rest)) / size.pow(0.5)).to_numpy(float)
     return mean.to_numpy(float), error
 
 

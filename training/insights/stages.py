@@ -7,7 +7,7 @@ import pandas as pd
 
 from features.history import LOST, OPEN, WON, History
 from features.vocabulary import Vocabulary
-from features.windows import DAY, Floats
+from features.windows import DAY, Bools, Floats
 from training.scoring import Scored
 
 FLOW_DAYS = 28
@@ -16,9 +16,18 @@ AGES = (1.0, 2.0)
 
 
 def stage_table(
-    history: History, scored: Scored, vocabulary: Vocabulary, as_of: int
+    history: History,
+    scored: Scored,
+    vocabulary: Vocabulary,
+    as_of: int,
+    whose: Bools | None = None,
 ) -> pd.DataFrame:
     """One row a stage that holds or saw deals, in the order of the funnel.
+
+    Parameters
+    ----------
+    scored : the open deals that count
+    whose : (deals,) deals whose changes count; all by default
 
     Columns
     -------
@@ -28,7 +37,7 @@ def stage_table(
     won, lost : changes known in the last FLOW_DAYS
     """
     standing = _standing(scored)
-    flow = _flow(history, vocabulary, as_of)
+    flow = _flow(history, vocabulary, as_of, whose)
     found = standing.join(flow, how="outer").fillna(
         dict.fromkeys((*standing.columns.difference(["days", "usual"]), *flow.columns), 0)
     )
@@ -67,10 +76,14 @@ def _standing(scored: Scored) -> pd.DataFrame:
     return grouped.sum().join(medians)
 
 
-def _flow(history: History, vocabulary: Vocabulary, as_of: int) -> pd.DataFrame:
+def _flow(
+    history: History, vocabulary: Vocabulary, as_of: int, whose: Bools | None
+) -> pd.DataFrame:
     """Changes of the last FLOW_DAYS by stage: into it, and out of it by where they led."""
     stages = history.stages
     recent = (stages.time >= as_of - FLOW_DAYS * DAY) & (stages.time < as_of)
+    if whose is not None:
+        recent &= whose[stages.group]
     to = stages.values["stage"].astype(int)
     before = stages.previous("stage")
     place = np.append(vocabulary.positions(history.stage_names), np.nan)
