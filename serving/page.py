@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
+from serving.endpoints import SightOf, all_in_sight
 from serving.engine import Engine, NotReadyError
 from serving.figures import add_figures
 from serving.pages.asked import Asked
@@ -27,6 +28,7 @@ from serving.pages.team import team
 from serving.pages.today import today
 from serving.pages.words import LANGUAGES, preferred, words_of
 from serving.plot import plot_script
+from serving.sessions import csrf_token
 from serving.view import View
 
 HERE = Path(__file__).parent
@@ -49,13 +51,16 @@ class Site:
 
     engine: Engine
     templates: Environment
+    sight: SightOf
 
     def answer(self, name: str, request: Request, page: Page) -> Response:
         """Render a page, or the state it is in: not ready, unknown, failed."""
         asked = asked_of(request, self.engine)
         try:
             view = self.engine.view()
-            content = {**frame_of(name, asked, view), **page(view, asked)}
+            asked = replace(asked, sight=self.sight(request, view))
+            reader = {"csrf_token": csrf_token(request)}
+            content = {**frame_of(name, asked, view), **reader, **page(view, asked)}
             return self._html(asked, f"{name}.html", 200, content)
         except NotReadyError as error:
             return self._state(asked, name, "starting", 503, detail=str(error))
@@ -71,7 +76,9 @@ class Site:
         """Give a table of a page as CSV, by the same filters, with every row."""
         asked = replace(asked_of(request, self.engine), whole=True)
         try:
-            tables = page(self.engine.view(), asked)["tables"]
+            view = self.engine.view()
+            asked = replace(asked, sight=self.sight(request, view))
+            tables = page(view, asked)["tables"]
         except NotReadyError as error:
             return self._state(asked, name, "starting", 503, detail=str(error))
         except UnknownDealError as error:
@@ -89,7 +96,8 @@ class Site:
     def _state(
         self, asked: Asked, name: str, state: str, status: int, detail: str = ""
     ) -> Response:
-        content = {**frame_of(name, asked, None), "state": state, "detail": detail}
+        told = {"csrf_token": "", "state": state, "detail": detail}
+        content = {**frame_of(name, asked, None), **told}
         return self._html(asked, "state.html", status, content)
 
     def _html(
@@ -114,9 +122,14 @@ def asked_of(request: Request, engine: Engine) -> Asked:
     return Asked(request.url.path, params, engine.clock(), words_of(language))
 
 
-def add_page(app: FastAPI, engine: Engine) -> None:
-    """Add the pages, their files, and what they load at /static."""
-    site = Site(engine, make_templates())
+def add_page(app: FastAPI, engine: Engine, sight: SightOf = all_in_sight) -> None:
+    """Add the pages, their files, and what they load at /static.
+
+    Parameters
+    ----------
+    sight : whose deals the reader of a page may see
+    """
+    site = Site(engine, make_templates(), sight)
     for name, page in PAGES.items():
         _add(app, site, name, page)
     _add_deal(app, site)
