@@ -283,6 +283,10 @@ BAD_ARGUMENTS = {
     "nothing for a date": ["score", "--as-of", "NaT"],
     "a number for a date": ["score", "--as-of", "-1"],
     "an unknown action": ["features", "guess"],
+    "changes since nothing": ["changes"],
+    "changes since after the as-of": ["changes", "--since", "2024-05-02", "--as-of", "2024-05-01"],
+    "changes of no period": ["changes", "--since", "2024-05-02", "--period", "2024-13"],
+    "changes by colour": ["changes", "--since", "2024-05-02", "--by", "colour"],
 }
 
 
@@ -472,6 +476,42 @@ def test_scores_that_cannot_be_written_are_told_and_leave_nothing_half(ask, tmp_
 def test_forecast_says_what_it_counts(ask):
     done = ask("forecast")
     assert "3 open deals, all counted; 1 of them without amount" in done.out
+
+
+@TRAINED
+def test_lines_of_the_forecast_count_every_open_deal_once(ask, tmp_path):
+    rows = json.loads(ask("forecast", "--lines", "--json", "--out", tmp_path / "d.csv").out)
+    assert sum(row["deals"] for row in rows) == 3
+    assert sorted(pd.read_csv(tmp_path / "d.csv")["deal_id"]) == ["O", "R", "S"]
+
+
+@TRAINED
+@pytest.mark.parametrize("period", ["quarter", "month", "2024-Q1"])
+def test_changes_add_up_to_the_cent(ask, period):
+    asked = ("changes", "--since", "2024-03-01", "--period", period, "--by", "owner")
+    found = json.loads(ask(*asked, "--json").out)
+    total = found["begin"] + sum(bar["change"] for bar in found["bars"])
+    assert round(total, 2) == found["end"]
+    moved = sum(round(100 * deal["change"]) for deal in found["deals"])
+    assert moved == round(100 * (found["end"] - found["begin"]))
+    assert {"owner_id", "begin", "end", "bars"} == set(found["owners"][0])
+
+
+@TRAINED
+def test_changes_are_told_to_people_with_the_deals_behind_them(ask, tmp_path):
+    done = ask("changes", "--since", "2024-03-01", "--period", "2024-Q1", "--by", "owner")
+    assert done.code == 0
+    for words in ("what changed in 2024-Q1 (revenue) from 2024-03-01", "won: ", "by owner"):
+        assert words in done.out
+    ask("changes", "--since", "2024-03-01", "--out", tmp_path / "deals.parquet")
+    assert {"bar", "deal_id", "change"} <= set(pd.read_parquet(tmp_path / "deals.parquet"))
+
+
+@TRAINED
+def test_changes_of_a_period_out_of_reach_say_which_can_be_told(ask):
+    done = ask("changes", "--since", "2024-03-01", "--period", "2099-Q1")
+    assert done.code == 1
+    assert "cannot be forecast" in done.err
 
 
 @TRAINED
