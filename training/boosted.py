@@ -14,6 +14,7 @@ import pandas as pd
 
 from features.windows import Bools, Floats
 from training.learners import Learner, Model
+from training.trees import Split, grown
 
 DEFAULTS: Mapping[str, Any] = {
     "num_leaves": 7,
@@ -48,8 +49,16 @@ class BoostedModel(Model):
 
     def logits(self, features: pd.DataFrame) -> Floats:
         """(n,) raw score: log-odds of the cross-entropy objective."""
-        raw = self.booster.predict(features.to_numpy(np.float32), raw_score=True, num_threads=1)
-        return np.asarray(raw, float)
+        return self.raw(features.to_numpy(np.float32))
+
+    def raw(self, matrix: npt.NDArray[np.float32]) -> Floats:
+        """(n,) log-odds of the rows of a matrix."""
+        return np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=1), float)
+
+    @cached_property
+    def trees(self) -> tuple[Split | float, ...] | None:
+        """The trees one by one, for many rows at once; None where they have linear leaves."""
+        return grown(self.booster)
 
     def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
         """(n, features + 1) TreeSHAP values (Lundberg 2018), additive to the log-odds."""

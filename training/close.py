@@ -28,6 +28,7 @@ from features.windows import DAY, Bools, Floats, Ints
 from training.calibration import calibrate
 from training.incidence import KNOTS, Incidence, coherent, tail_of
 from training.learners import Learner, Model, expit
+from training.together import logits_of
 
 STEPS = {56: 28, 84: 28, 112: 28, 196: 84}
 """Length in days of the step by which each knot after the first builds on an earlier one."""
@@ -102,17 +103,11 @@ class CloseModel:
 
     def incidence(self, features: pd.DataFrame) -> Incidence:
         """Coherent, calibrated curves of n deals."""
-        raw = [self._raw(side, features) for side in (0, 1)]
+        found = logits_of([*self.won, *self.lost], features)
+        sides = np.split(found, [len(self.won)], axis=1)
+        raw = [calibrate(sides[n], self.slope[n], self.offset[n]) for n in (0, 1)]
         won, lost = coherent(*raw)
         return Incidence(won, lost, self.tail_days, self.longest)
-
-    def _raw(self, side: int, features: pd.DataFrame) -> Floats:
-        models = (self.won, self.lost)[side]
-        columns = [
-            calibrate(model.logits(features), self.slope[side], self.offset[side])
-            for model in models
-        ]
-        return np.stack(columns, axis=1) if len(features) else np.zeros((0, len(models)))
 
 
 Progress = Callable[[str], None]

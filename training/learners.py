@@ -83,7 +83,11 @@ class BlendModel(Model):
 
     def logits(self, features: pd.DataFrame) -> Floats:
         """(n,) log-odds."""
-        parts = [w * m.logits(features) for m, w in zip(self.parts, self.weights, strict=True)]
+        return self.joined([model.logits(features) for model in self.parts])
+
+    def joined(self, answers: Sequence[Floats]) -> Floats:
+        """(n,) weighted sum of the parts' log-odds."""
+        parts = [weight * part for weight, part in zip(self.weights, answers, strict=True)]
         total: Floats = np.sum(parts, axis=0)
         return total
 

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import lightgbm as lgb
+import numpy as np
+import pandas as pd
+import pytest
+
+from training.boosted import BoostedModel
+from training.learners import BlendModel
+from training.scoring import score
+from training.together import MANY, logits_of
+from training.trees import grown, sums_of
+
+TIERS = ("table", "logistic", "blend", "full")
+
+
+def fitted(rows, label, **params):
+    data = lgb.Dataset(rows, label=label, categorical_feature=[2])
+    params = {"verbose": -1, "objective": "cross_entropy", "num_leaves": 9, **params}
+    return lgb.train(params, data, num_boost_round=20)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    """Columns that are whole, sometimes missing, a category (missing too), and tiny numbers."""
+    rng = np.random.default_rng(3)
+    found = rng.normal(size=(3_000, 4)).astype(np.float32)
+    found[:, 2] = rng.integers(0, 12, len(found))
+    found[:, 3] *= 1e-20
+    found[rng.random(found.shape) < 0.2] = np.nan
+    found[:, 0] = np.nan_to_num(found[:, 0])
+    return found
+
+
+@pytest.fixture(scope="module")
+def booster(rows):
+    label = (np.nan_to_num(rows[:, 1]) + rows[:, 0] + (rows[:, 2] % 3 == 0) > 0).astype(float)
+    return fitted(rows, label)
+
+
+def test_trees_by_columns_give_the_numbers_of_lightgbm_to_the_last_bit(rows, booster):
+    strange = rows.copy()
+    strange[::7] = np.nan
+    strange[1::7, 2] = 99.0
+    strange[2::7, 2] = -3.0
+    strange[3::7, 0] = np.inf
+    for each in (rows, strange):
+        expected = booster.predict(each, raw_score=True)
+        assert (sums_of(grown(booster), np.ascontiguousarray(each.T)) == expected).all()
+
+
+def test_values_at_a_threshold_go_where_lightgbm_sends_them(rows, booster):
+    cuts = np.array([t["threshold"] for t in _splits(booster) if t["split_feature"] == 0])
+    near = np.float32(cuts)
+    at = np.concatenate([near, np.nextafter(near, np.float32(9)), np.nextafter(near, -near)])
+    asked = np.full((len(at), 4), np.float32(0.5))
+    asked[:, 0] = at
+    expected = booster.predict(asked, raw_score=True)
+    assert (sums_of(grown(booster), np.ascontiguousarray(asked.T)) == expected).all()
+
+
+def _splits(booster):
+    def walk(node):
+        if "split_feature" in node:
+            yield node
+            yield from walk(node["left_child"])
+            yield from walk(node["right_child"])
+
+    for tree in booster.dump_model()["tree_info"]:
+        yield from walk(tree["tree_structure"])
+
+
+def test_trees_with_linear_leaves_are_left_to_lightgbm(rows):
+    whole = np.nan_to_num(rows)[:, [0, 1, 3]]
+    data = lgb.Dataset(whole, label=(whole[:, 0] > 0).astype(float), params={"linear_tree": True})
+    linear = lgb.train({"verbose": -1, "linear_tree": True}, data, num_boost_round=3)
+    assert grown(linear) is None
+    model = BoostedModel(linear.model_to_string())
+    features = pd.DataFrame(np.tile(whole, (2, 1)), columns=["a", "b", "c"])
+    assert len(features) >= MANY
+    assert (logits_of([model], features)[:, 0] == model.logits(features)).all()
+
+
+@pytest.mark.parametrize("tier", TIERS)
+@pytest.mark.parametrize("times", [1, 60])
+def test_together_or_one_by_one_models_answer_alike_to_the_last_bit(
+    tier, times, bundles, history, cut
+):
+    close = bundles[tier].close
+    features = score(bundles[tier], history, cut).features
+    features = pd.concat([features] * times, ignore_index=True)
+    assert (len(features) >= MANY) == (times > 1)
+    models = [*close.won, *close.lost]
+    found = logits_of(models, features)
+    for k, model in enumerate(models):
+        assert (found[:, k] == model.logits(features)).all()
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_a_deal_scores_the_same_alone_and_among_thousands(tier, bundles, history, cut):
+    close = bundles[tier].close
+    features = score(bundles[tier], history, cut).features
+    many = pd.concat([features] * 60, ignore_index=True)
+    among = close.incidence(many)
+    for row in (0, 17, len(features) - 1):
+        alone = close.incidence(features.iloc[[row]])
+        assert (alone.won[0] == among.won[row]).all()
+        assert (alone.lost[0] == among.lost[len(features) + row]).all()
+
+
+def test_a_model_may_be_asked_twice_and_in_two_blends(bundles, history, cut):
+    model = bundles["full"].close.won[0]
+    features = score(bundles["full"], history, cut).features
+    twice = BlendModel([model, model.parts[0]], [0.5, 0.25])
+    found = logits_of([model, twice, model], features)
+    assert (found[:, 0] == found[:, 2]).all()
+    assert (found[:, 1] == twice.logits(features)).all()
+
+
+def test_no_rows_and_no_models_have_no_answers(bundles, history, cut):
+    bundle = bundles["full"]
+    features = score(bundle, history, cut).features
+    assert logits_of(bundle.close.won, features.iloc[:0]).shape == (0, len(bundle.close.won))
+    assert logits_of([], features).shape == (len(features), 0)
