@@ -40,7 +40,7 @@ class Codes:
 def micros(times: pd.Series) -> Ints:
     """(n,) int64 microseconds since 1970 UTC; NEVER where missing."""
     stamps = pd.DatetimeIndex(times).as_unit("us")
-    return np.where(stamps.isna(), NEVER, stamps.asi8)
+    return np.where(stamps.isna(), NEVER, stamps.asi8) if stamps.hasnans else stamps.asi8
 
 
 def as_dates(values: pd.Series) -> Floats:

@@ -85,7 +85,6 @@ class Timeline:
 
     start: Ints
     time: Ints
-    group: Ints
     values: Mapping[str, Column] = field(default_factory=dict)
     _kept: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
 
@@ -100,21 +99,25 @@ class Timeline:
             group, time = group[keep], time[keep]
             values = {name: column[keep] for name, column in values.items()}
         order = by_group_and_time(group, time)
-        group = group[order].astype(np.int64, copy=False)
-        start = np.searchsorted(group, np.arange(groups + 1)).astype(np.int64)
+        start = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
         columns = {name: np.asarray(column)[order] for name, column in values.items()}
-        return cls(start, time[order].astype(np.int64, copy=False), group, columns)
+        return cls(start, time[order].astype(np.int64, copy=False), columns)
+
+    @property
+    def group(self) -> Ints:
+        """(facts,) the group of each, made anew from the offsets: cheaper than to keep it."""
+        return np.repeat(np.arange(len(self.start) - 1), np.diff(self.start))
 
     def where(self, mask: Bools) -> Timeline:
         """Give the facts for which `mask` (in sorted order) holds."""
         kept = np.flatnonzero(mask)
         start = np.searchsorted(kept, self.start).astype(np.int64)
         columns = {name: column[kept] for name, column in self.values.items()}
-        return Timeline(start, self.time[kept], self.group[kept], columns)
+        return Timeline(start, self.time[kept], columns)
 
     def having(self, **values: Column) -> Timeline:
         """Give the same facts with these values instead (in sorted order)."""
-        return Timeline(self.start, self.time, self.group, values)
+        return Timeline(self.start, self.time, values)
 
     def kept(self, key: object, build: Callable[[], Any]) -> Any:
         """Compute once for this timeline what every question about it uses."""
