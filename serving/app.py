@@ -43,9 +43,10 @@ def make_app(
     )
     app.add_middleware(BodyLimit)
     app.add_middleware(SecurityHeaders)
-    add_endpoints(app, Service(engine, records, sight))
+    service = Service(engine, records, sight)
+    add_endpoints(app, service)
     _add_handlers(app)
-    add_page(app, engine)
+    add_page(app, service)
     return app
 
 

@@ -7,24 +7,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, quote
 
+import anyio.to_thread
 from fastapi import FastAPI, Request
-from fastapi.responses import HTMLResponse, Response
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.staticfiles import StaticFiles
 
-from serving.endpoints import SightOf, all_in_sight
-from serving.engine import Engine, NotReadyError
+from serving import feedback
+from serving.access import caller_of
+from serving.endpoints import Service
+from serving.engine import NotReadyError
 from serving.figures import add_figures
 from serving.pages.asked import Asked
 from serving.pages.deal import UnknownDealError, deal
 from serving.pages.forecast import forecast
-from serving.pages.frame import frame_of
+from serving.pages.frame import NAVIGATION, frame_of
 from serving.pages.kept import PreparingError
 from serving.pages.pipeline import pipeline
 from serving.pages.sources import sources
 from serving.pages.tables import to_csv
-from serving.pages.team import team
+from serving.pages.talk import said
+from serving.pages.team import DeniedError, team
 from serving.pages.today import today
 from serving.pages.words import LANGUAGES, preferred, words_of
 from serving.plot import plot_script
@@ -42,62 +47,63 @@ PAGES: dict[str, Page] = {
     "team": team,
     "sources": sources,
 }
+ADDRESSES = dict(NAVIGATION)
+CSV = "text/csv; charset=utf-8"
 log = logging.getLogger("dealcast.serving")
 
 
 @dataclass(frozen=True)
 class Site:
-    """The dashboard of an engine."""
+    """The dashboard of a service."""
 
-    engine: Engine
+    service: Service
     templates: Environment
-    sight: SightOf
 
     def answer(self, name: str, request: Request, page: Page) -> Response:
         """Render a page, or the state it is in: not ready, unknown, failed."""
-        asked = asked_of(request, self.engine)
-        try:
-            view = self.engine.view()
-            asked = replace(asked, sight=self.sight(request, view))
-            reader = {"csrf_token": csrf_token(request)}
-            content = {**frame_of(name, asked, view), **reader, **page(view, asked)}
+
+        def made(view: View, asked: Asked) -> Response:
+            content = {**frame_of(name, asked, view), **page(view, asked)}
             return self._html(asked, f"{name}.html", 200, content)
+
+        return self._tried(name, request, made)
+
+    def file(self, name: str, request: Request, page: Page) -> Response:
+        """Give a table of a page as CSV, by the same filters, with every row."""
+
+        def made(view: View, asked: Asked) -> Response:
+            table = page(view, replace(asked, whole=True))["tables"].get(asked.text("table"))
+            if table is None:
+                return self._state(asked, name, "unknown", 404, detail=asked.text("table"))
+            file = f"dealcast-{name}-{table.name}.csv"
+            headers = {"Content-Disposition": f'attachment; filename="{file}"'}
+            return Response(to_csv(table), headers=headers, media_type=CSV)
+
+        return self._tried(name, request, made)
+
+    def _tried(
+        self, name: str, request: Request, make: Callable[[View, Asked], Response]
+    ) -> Response:
+        asked = asked_of(request, self.service)
+        try:
+            view = self.service.engine.view()
+            return make(view, replace(asked, sight=self.service.sight(request, view)))
         except NotReadyError as error:
             return self._state(asked, name, "starting", 503, detail=str(error))
         except UnknownDealError as error:
             return self._state(asked, name, "unknown", 404, detail=str(error))
+        except DeniedError:
+            return self._state(asked, name, "denied", 403)
         except PreparingError:
             return self._state(asked, name, "loading", 200)
         except Exception:
             log.exception("page %s failed", name)
             return self._state(asked, name, "failed", 500)
 
-    def file(self, name: str, request: Request, page: Page) -> Response:
-        """Give a table of a page as CSV, by the same filters, with every row."""
-        asked = replace(asked_of(request, self.engine), whole=True)
-        try:
-            view = self.engine.view()
-            asked = replace(asked, sight=self.sight(request, view))
-            tables = page(view, asked)["tables"]
-        except NotReadyError as error:
-            return self._state(asked, name, "starting", 503, detail=str(error))
-        except UnknownDealError as error:
-            return self._state(asked, name, "unknown", 404, detail=str(error))
-        except PreparingError:
-            return self._state(asked, name, "loading", 503)
-        table = tables.get(asked.text("table"))
-        if table is None:
-            return self._state(asked, name, "unknown", 404, detail=asked.text("table"))
-        headers = {
-            "Content-Disposition": f'attachment; filename="dealcast-{name}-{table.name}.csv"'
-        }
-        return Response(to_csv(table), headers=headers, media_type="text/csv; charset=utf-8")
-
     def _state(
         self, asked: Asked, name: str, state: str, status: int, detail: str = ""
     ) -> Response:
-        told = {"csrf_token": "", "state": state, "detail": detail}
-        content = {**frame_of(name, asked, None), **told}
+        content = {**frame_of(name, asked, None), "state": state, "detail": detail}
         return self._html(asked, "state.html", status, content)
 
     def _html(
@@ -111,7 +117,7 @@ class Site:
         return response
 
 
-def asked_of(request: Request, engine: Engine) -> Asked:
+def asked_of(request: Request, service: Service) -> Asked:
     """Read what is asked out of a request."""
     headers, params = request.headers, dict(request.query_params)
     language = preferred(
@@ -119,17 +125,22 @@ def asked_of(request: Request, engine: Engine) -> Asked:
         request.cookies.get(LANGUAGE_COOKIE, ""),
         headers.get("accept-language", ""),
     )
-    return Asked(request.url.path, params, engine.clock(), words_of(language))
+    token = csrf_token(request)
+    return Asked(
+        request.url.path,
+        params,
+        service.engine.clock(),
+        words_of(language),
+        records=service.records,
+        scores=service.engine.scores,
+        caller=caller_of(request).by if token else "",
+        csrf_token=token,
+    )
 
 
-def add_page(app: FastAPI, engine: Engine, sight: SightOf = all_in_sight) -> None:
-    """Add the pages, their files, and what they load at /static.
-
-    Parameters
-    ----------
-    sight : whose deals the reader of a page may see
-    """
-    site = Site(engine, make_templates(), sight)
+def add_page(app: FastAPI, service: Service) -> None:
+    """Add the pages, their files, and what they load at /static."""
+    site = Site(service, make_templates())
     for name, page in PAGES.items():
         _add(app, site, name, page)
     _add_deal(app, site)
@@ -143,13 +154,20 @@ def _add(app: FastAPI, site: Site, name: str, page: Page) -> None:
     def give(request: Request) -> Response:
         return site.file(name, request, page)
 
-    path = "/" if name == "today" else f"/{name}"
+    path = ADDRESSES[name]
     methods = ["GET", "HEAD"]
     app.add_api_route(path, show, methods=methods, include_in_schema=False)
     app.add_api_route(f"/{name}.csv", give, methods=methods, include_in_schema=False)
 
 
 def _add_deal(app: FastAPI, site: Site) -> None:
+    @app.post("/deals/{deal_id:path}/feedback", include_in_schema=False)
+    async def say(deal_id: str, request: Request) -> Response:
+        form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
+        kept = await anyio.to_thread.run_sync(_keep, site.service, request, deal_id, form)
+        told = "kept" if kept else "wrong"
+        return RedirectResponse(f"/deals/{quote(deal_id)}?{told}=1#feedback", 303)
+
     @app.get("/deals/{deal_id:path}.csv", include_in_schema=False)
     def give(deal_id: str, request: Request) -> Response:
         return site.file("deal", request, lambda view, asked: deal(view, asked, deal_id))
@@ -157,6 +175,18 @@ def _add_deal(app: FastAPI, site: Site) -> None:
     @app.get("/deals/{deal_id:path}", include_in_schema=False)
     def show(deal_id: str, request: Request) -> Response:
         return site.answer("deal", request, lambda view, asked: deal(view, asked, deal_id))
+
+
+def _keep(service: Service, request: Request, deal_id: str, form: dict[str, str]) -> bool:
+    """Keep what a form says of a deal; whether it made sense."""
+    view = service.engine.view()
+    try:
+        asked = said(deal_id, form)
+    except ValueError:
+        return False
+    by, now = feedback.By.of(request), service.engine.clock()
+    feedback.kept(view, asked, service.records, by, now, service.sight(request, view))
+    return True
 
 
 def _add_static(app: FastAPI) -> None:

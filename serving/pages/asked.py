@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 import pandas as pd
 
 from serving.pages.words import Words, words_of
+from serving.records import Records
+from serving.scores import Scores
 
 LONGEST = 200
 PAGE_SIZES = (25, 50, 100)
@@ -25,6 +27,8 @@ class Asked:
     now : the instant of asking
     sight : owners whose deals the reader may see; None for all
     whole : give every row, for a file, not one page of them
+    records, scores : what people said, and what was served day by day; None where not kept
+    caller : who is signed in, empty where keys are off; csrf_token : for the forms of the page
     """
 
     path: str
@@ -33,6 +37,10 @@ class Asked:
     words: Words = field(default_factory=lambda: words_of("en"))
     sight: frozenset[str] | None = None
     whole: bool = False
+    records: Records | None = None
+    scores: Scores | None = None
+    caller: str = ""
+    csrf_token: str = ""
 
     def text(self, name: str) -> str:
         """Give a filter as text; empty where it is not asked for."""

@@ -18,13 +18,16 @@ ORDERS: Mapping[str, tuple[str, bool]] = {
     "revenue": ("expected_revenue_90", False),
     "amount": ("amount", False),
     "closing": ("close_date_p50", True),
+    "falling": ("fall", False),
     "quiet": ("days_since_activity", False),
     "age": ("age_days", False),
     "name": ("plain_name", True),
 }
 """How a list may be ordered: by which column, and whether the smallest comes first."""
 LANES = ("falling", "silent", "overdue", "no amount", "stale", "single contact")
-"""Flags that ask for attention."""
+"""What asks for attention: the flags of the list, and a fall of the probability."""
+FALLING = 0.05
+"""Fall of the probability of winning within 90 days, over a week, that asks for attention."""
 DIMENSIONS = ("owner_id", "team", "stage", "pipeline", "source")
 
 
@@ -46,7 +49,9 @@ def _book(view: View) -> pd.DataFrame:
     rate = told["currency"].map(history.settings.rates).astype(float).fillna(1.0).to_numpy()
     names = [frame[name].astype("str").fillna("") for name in ("name", "account", "deal_id")]
     search = names[0] + "\n" + names[1] + "\n" + names[2]
-    flags = frame["flags"]
+    flags, fall = frame["flags"], view.fall
+    lanes = {f"flag:{lane}": [lane in each for each in flags] for lane in LANES}
+    lanes["flag:falling"] = (fall >= FALLING).tolist()
     return frame.assign(
         source=told["source"],
         pipeline=told["pipeline"],
@@ -55,7 +60,8 @@ def _book(view: View) -> pd.DataFrame:
         own_amount=frame["amount"].to_numpy(float) / rate,
         search=[plain(text) for text in search],
         plain_name=[plain(text) for text in names[0]],
-        **{f"flag:{lane}": [lane in each for each in flags] for lane in LANES},
+        fall=fall,
+        **lanes,
     )
 
 

@@ -14,14 +14,20 @@ from serving.pages.book import book_of
 from serving.pages.charts import chart, series
 from serving.pages.steps import next_step
 from serving.pages.tables import Column, Table, shown
+from serving.pages.talk import feedback_lines, supposing
 from serving.pages.timeline import timeline_of
+from serving.pages.today import since_yesterday
 from serving.ranking import take
 from serving.view import View, to_time
+from training.insights.replay import replayed
 from training.scoring import current_owner
 
 WEEKS = 52
 EVENTS = 40
 REASONS = (Column("theme"), Column("text"), Column("contribution", "decimal"))
+SERVED_DAYS = 5
+"""Days of kept scores from which on they are shown; before, the past is replayed."""
+SCORES = (Column("at", "instant"), Column("p_won_90", "chance"), Column("how", "word"))
 CURVE = (Column("days", "count"), Column("p_won", "chance"), Column("p_lost", "chance"))
 
 
@@ -60,7 +66,7 @@ def deal(view: View, asked: Asked, deal_id: str) -> dict[str, Any]:
     if place is None:
         return {**content, "open": None, **_closed(view, code), "owner": owner}
     row = shown(book_of(view).iloc[[place]])[0]
-    return {**content, **_open(view, asked, place, row, content["tables"])}
+    return {**content, **_open(view, asked, place, code, row, content["tables"])}
 
 
 TIMELINE = (
@@ -86,7 +92,7 @@ def _closed(view: View, code: int) -> dict[str, Any]:
 
 
 def _open(
-    view: View, asked: Asked, place: int, row: dict[str, Any], tables: dict[str, Table]
+    view: View, asked: Asked, place: int, code: int, row: dict[str, Any], tables: dict[str, Table]
 ) -> dict[str, Any]:
     reasons = view.reasons(np.array([place]))[0]
     largest = max((abs(r.contribution) for r in reasons), default=1.0)
@@ -99,15 +105,48 @@ def _open(
     ]  # fmt: skip
     tables["reasons"] = Table("reasons", REASONS, told)
     tables["curve"] = Table("curve", CURVE, curve)
+    past = _past(view, asked, code)
+    tables["scores"] = Table("scores", SCORES, past)
     return {
         "name": row["name"],
         "open": row,
+        **since_yesterday(view.changed(np.array([place]))[0]),
+        "past": _past_chart(asked, past),
+        "supposing": supposing(view, asked, row),
+        "said": feedback_lines(asked, row["deal_id"]),
+        "talks": asked.records is not None,
         "step": next_step(facts, row["flags"]),
         "reasons": told,
         "curve": curve_chart(asked, curve),
         "milestones": [c for c in curve if c["days"] in (28, 91, 182, 364)],
         "priced": view.bundle.amount.wins > 0,
     }
+
+
+def _past(view: View, asked: Asked, code: int) -> list[dict[str, Any]]:
+    """Scores day by day as they were served, or what today's model says of the weeks before."""
+    deal_id = view.history.deal_ids[code]
+    if asked.scores is not None:
+        kept = asked.scores.of_deals([deal_id]).drop_duplicates("day", keep="last")
+        kept = kept[kept["as_of"] <= view.instant]
+        if len(kept) >= SERVED_DAYS:
+            told = kept[["as_of", "p_won_90"]].rename(columns={"as_of": "at"})
+            return shown(told.assign(how="served"))
+    found = replayed(view.bundle, view.history, code, view.as_of)
+    return [
+        {"at": to_time(int(at)), "p_won_90": float(p), "how": "replayed"}
+        for at, p in zip(found["time"], found["p_won"], strict=True)
+    ]
+
+
+def _past_chart(asked: Asked, past: list[dict[str, Any]]) -> str | None:
+    if len(past) < 2:
+        return None
+    days = [asked.words.day(row["at"]) for row in past]
+    line = series(
+        "line", asked.words("col.p_won_90"), [r["p_won_90"] for r in past], "won", dots=1
+    )
+    return chart(days, [line], format=".0%")
 
 
 def _curve(view: View, place: int) -> list[dict[str, Any]]:

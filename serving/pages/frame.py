@@ -18,7 +18,7 @@ NAVIGATION = (
     ("team", "/team"),
     ("sources", "/sources"),
     ("data", "/data"),
-    ("model", "/model"),
+    ("model", "/model-card"),
 )
 """Pages by name and address, in the order of the navigation."""
 

@@ -44,8 +44,20 @@ HABITS = (
 )
 
 
+class DeniedError(PermissionError):
+    """The reader sees too few owners for what the page compares."""
+
+
 def team(view: View, asked: Asked) -> dict[str, Any]:
-    """Give the reps by a measure with intervals, how much of it is chance, and the habits."""
+    """Give the reps by a measure with intervals, how much of it is chance, and the habits.
+
+    Raises
+    ------
+    DeniedError
+        For a reader with fewer than two owners in sight.
+    """
+    if asked.sight is not None and len(asked.sight) < 2:
+        raise DeniedError
     history, day, t = view.history, day_of(view), asked.words
     vocabulary = view.bundle.vocabulary
     found = kept(view, "reps", lambda: performance(history, vocabulary, day))

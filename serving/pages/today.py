@@ -14,8 +14,11 @@ from serving.pages.book import LANES, ORDERS, book_of, chosen, options, seen_by
 from serving.pages.steps import next_step
 from serving.pages.tables import Column, Table, shown
 from serving.view import View
+from training.changes_of_score import Changed
 
 CAPACITY = 10
+TELLING = 0.01
+"""Movement of the probability since yesterday that is worth telling."""
 COLUMNS = (
     Column("rank", "count"),
     Column("deal_id"),
@@ -72,15 +75,26 @@ FILTERS = ("owner", "team", "stage", "pipeline", "source", "q", "lane")
 
 def _explained(view: View, rows: Ints, deals: list[dict[str, Any]]) -> list[dict[str, Any]]:
     reasons, facts = view.reasons(rows), view.scored.facts.iloc[rows].to_dict("records")
+    moved = view.changed(rows)
     return [
         {
             **deal,
+            **since_yesterday(change),
             "step": next_step(fact, deal["flags"]),
             "reasons_for": [r.text for r in each if r.contribution > 0],
             "reasons_against": [r.text for r in each if r.contribution <= 0],
         }
-        for deal, each, fact in zip(deals, reasons, facts, strict=True)
+        for deal, each, fact, change in zip(deals, reasons, facts, moved, strict=True)
     ]
+
+
+def since_yesterday(change: Changed | None) -> dict[str, Any]:
+    """Give the points that the probability moved since yesterday, and what moved it."""
+    if change is None:
+        return {"moved": None, "because": []}
+    points = change.after - change.before
+    told = [str(each) for each in change.changes] if abs(points) >= TELLING else []
+    return {"moved": points, "because": told}
 
 
 def _worth(view: View, asked: Asked, rows: Ints) -> dict[str, Any]:

@@ -143,9 +143,9 @@ def _filled(logs: Floats, priced: Bools) -> Floats:
 def _means(frame: pd.DataFrame, chosen: Bools, rest: Floats) -> Part:
     owners = np.sort(frame["owner"].unique())
     grouped = pd.Series(rest).groupby(frame["owner"].to_numpy()[chosen])
-    mean, size = grouped.mean().reindex(owners), grouped.size().reindex(owners)
-    error: Floats = (float(np.std(rest)) / size.pow(0.5)).to_numpy(float)
-    return mean.to_numpy(float), error
+    mean = np.asarray(grouped.mean().reindex(owners), dtype=np.float64)
+    size = np.asarray(grouped.size().reindex(owners), dtype=np.float64)
+    return mean, float(np.std(rest)) / np.sqrt(size)
 
 
 def _nothing(frame: pd.DataFrame) -> Part:
