@@ -35,7 +35,8 @@ def arrive(today: Today, book: Book, owners: Owners, path: Ints, first: int) -> 
     world, rng = today.world, today.rng
     account, kind = _buyers(today, book, len(path))
     deals = _born(today, book.pool, account, kind)
-    deals.path = path
+    # Those who come back stand last: mixed, so that every path gets its share of them.
+    deals.path = rng.permutation(path) if path.any() else path
     deals.index = first + np.arange(len(path))
     deals.owner = owners.assign(book.pool.region[account] % world.teams, today.day, rng)
     paperwork.first_due(today, deals)

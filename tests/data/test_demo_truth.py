@@ -166,3 +166,12 @@ def booked(simulated: Simulated, as_of: pd.Timestamp, months: int) -> np.ndarray
     first = as_of.tz_localize(None).to_period("M")
     sums = (won["amount"] * rate).groupby(month).sum()
     return sums.reindex([first + k for k in range(months)], fill_value=0.0).to_numpy()
+
+
+def test_paths_of_the_future_get_their_share_of_returning_customers():
+    paths = true_revenue(calm(3), END, months=4, draws=60)
+    total = paths.groupby("path")["revenue"].sum().to_numpy()
+    # Were they given to the last paths alone, these would bring far more than the first.
+    late, early = total[30:], total[:30]
+    error = np.hypot(late.std(), early.std()) / np.sqrt(30)
+    assert abs(late.mean() - early.mean()) < 3.5 * error
