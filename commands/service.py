@@ -13,16 +13,17 @@ from commands.common import WorkFailedError, app, state
 def serve_command(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65_535)] = 3000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="processes that answer")] = 1,
 ) -> None:
     """Serve the API and the page (BentoML) until Ctrl-C."""
-    serve_until_stopped(host, port)
+    serve_until_stopped(host, port, workers)
 
 
-def serve_until_stopped(host: str, port: int) -> None:
+def serve_until_stopped(host: str, port: int, workers: int = 1) -> None:
     """Serve in the foreground; Ctrl-C stops."""
     from serving.service import ServeError, serve
 
     try:
-        serve(state["workspace"], host, port)
+        serve(state["workspace"], host, port, workers)
     except ServeError as error:
         raise WorkFailedError(str(error)) from error

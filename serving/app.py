@@ -11,28 +11,39 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
+from serving.access import Access
+from serving.access_forms import FormGuard
+from serving.access_gate import Gate
 from serving.endpoints import Service, SightOf, add_endpoints, all_in_sight
 from serving.engine import Engine, FutureError, NotReadyError
+from serving.kept import KeptAnswers
 from serving.limits import BodyLimit, SecurityHeaders
+from serving.logs import RequestLog
+from serving.metrics import Counted
 from serving.names import UnknownNameError
 from serving.page import add_page
 from serving.problems import MEDIA_TYPE, ProblemError, problem, to_json
 from serving.records import Records, RecordsError
 from serving.refusals import from_validation
 from serving.scores import ScoresError
+from serving.sessions_routes import add_sign_in
 
 log = logging.getLogger("dealcast.serving")
 
 
 def make_app(
-    engine: Engine, records: Records | None = None, sight: SightOf = all_in_sight
+    engine: Engine,
+    records: Records | None = None,
+    access: Access | None = None,
+    sight: SightOf = all_in_sight,
 ) -> FastAPI:
     """Make the application that answers from an engine.
 
     Parameters
     ----------
     records : where feedback is kept
-    sight : whose deals the caller of a request may see
+    access : decides who may ask, and what they see; without it everybody sees everything
+    sight : whose deals the caller of a request may see, where there is no `access`
     """
     app = FastAPI(
         title="dealcast",
@@ -41,11 +52,22 @@ def make_app(
         redoc_url=None,
         openapi_url="/openapi.json",
     )
+    # The last one added is the first that a request meets.
+    app.add_middleware(KeptAnswers, engine=engine)
+    if access is not None:
+        app.add_middleware(FormGuard, access=access)
     app.add_middleware(BodyLimit)
+    if access is not None:
+        app.add_middleware(Gate, access=access, engine=engine)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Counted)
+    app.add_middleware(RequestLog)
+    sight = sight if access is None else access.sight
     service = Service(engine, records, sight)
     add_endpoints(app, service)
     _add_handlers(app)
+    if access is not None:
+        add_sign_in(app, access)
     add_page(app, service)
     return app
 

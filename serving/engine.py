@@ -97,6 +97,11 @@ class Engine:
             raise FutureError(f"{as_of.isoformat()} lies in the future")
         return self._other(current, to_micros(as_of))
 
+    @property
+    def stuck(self) -> bool:
+        """Whether what is new could not be loaded."""
+        return self._refused is not None
+
     def _other(self, current: View, as_of: int) -> View:
         """View of another instant, by a bundle that had learned nothing of later facts if any."""
         others: OrderedDict[int, View] = current.memo.setdefault("others", OrderedDict())
@@ -198,7 +203,9 @@ class Engine:
         if self._current is not None and new:
             told = f"model {self._current.bundle.version} on data {self._current.data_version}"
             notice = f"what is new cannot be loaded ({reason}); {told} still answers"
-            self._current = replace(self._current, notices=(notice,))
+            # Answers already written do not say so yet.
+            memo = {key: kept for key, kept in self._current.memo.items() if key != "answers"}
+            self._current = replace(self._current, notices=(notice,), memo=memo)
 
     def watch(self, stop: threading.Event) -> None:
         """Refresh until stopped; what is asked first is answered ahead, so that nobody waits."""

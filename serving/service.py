@@ -6,23 +6,35 @@ BentoML imports this module in a process of its own; the environment tells it th
 from __future__ import annotations
 
 import gc
+import ipaddress
 import os
 import socket
+import tempfile
 import threading
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bentoml
 import pandas as pd
-from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from data.settings import Settings, load_settings
+from serving.access import Access
 from serving.app import make_app
-from serving.engine import Engine, NotReadyError
-from serving.metrics import metrics_text
+from serving.engine import Engine
+from serving.logs import log_to_stderr
+from serving.metrics import MULTIPLE
+from serving.records import open_records
 
 WORKSPACE = "DEALCAST_WORKSPACE"
-TIMEOUT_SECONDS = 60
+COUNTS = "_COUNTS_OF_DEALCAST"
+"""Names the folder in which the workers of this service, and of no other, count together."""
+TIMEOUT_SECONDS = 30
 COLLECT_AFTER = (50_000, 20, 100)
 """Thresholds of garbage collection: full collections of a large history would stall requests."""
+
+if COUNTS in os.environ:
+    os.environ[MULTIPLE] = os.environ[COUNTS]
 
 
 class ServeError(RuntimeError):
@@ -34,8 +46,51 @@ def _now() -> pd.Timestamp:
     return pd.Timestamp.now("UTC").as_unit("us")
 
 
-engine = Engine(Path(os.environ.get(WORKSPACE, "workspace")), _now)
-application = make_app(engine)
+@dataclass(frozen=True)
+class Running:
+    """What one worker runs."""
+
+    engine: Engine
+    application: ASGIApp
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @classmethod
+    def of(cls, workspace: Path) -> Running:
+        """Set up a workspace's engine, and the application that answers from it."""
+        settings = load_settings(workspace)
+        log_to_stderr(settings.log_level)
+        engine = Engine(workspace, _now)
+        records = open_records(workspace, settings.database_url.get_secret_value())
+        access = Access.of(workspace, settings, records, _now)
+        return cls(engine, make_app(engine, records, access))
+
+    def start(self) -> None:
+        """Load what is to be served, once, and go on looking for what is new."""
+        self.engine.refresh()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*COLLECT_AFTER)
+        threading.Thread(target=self.engine.watch, args=(self.stop,), daemon=True).start()
+
+
+class Front:
+    """Answers by our application before BentoML's own routes and middleware have their say.
+
+    They would cost as much as the answer itself, and their /healthz and /metrics would hide ours.
+    """
+
+    running: Running | None = None
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request to our application, and all else to BentoML."""
+        running = Front.running
+        if scope["type"] != "http" or running is None:
+            await self.app(scope, receive, send)
+        else:
+            await running.application(scope, receive, send)
 
 
 @bentoml.service(
@@ -43,54 +98,59 @@ application = make_app(engine)
     workers=1,
     traffic={"timeout": TIMEOUT_SECONDS},
     logging={"access": {"enabled": False}},
+    metrics={"enabled": False},
 )
-@bentoml.asgi_app(application, path="/")
 class Dealcast:
     """Which deals to work today, and what will close: scores, reasons and forecast of a CRM."""
 
     def __init__(self) -> None:
-        engine.refresh()
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(*COLLECT_AFTER)
-        self.stop = threading.Event()
-        threading.Thread(target=engine.watch, args=(self.stop,), daemon=True).start()
+        self.running = Running.of(Path(os.environ.get(WORKSPACE, "workspace")))
+        self.running.start()
+        Front.running = self.running
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def shutdown(self) -> None:
         """Stop looking for new data and models."""
-        self.stop.set()
-
-    def __is_ready__(self) -> bool:
-        """Tell whether anything can be answered; the reason why not goes into the 503."""
-        try:
-            engine.view()
-        except NotReadyError as error:
-            raise HTTPException(503, str(error)) from error
-        return True
-
-    def __metrics__(self, known: str) -> str:
-        """Add the figures of what is served to those of BentoML."""
-        return known + metrics_text(engine)
+        self.running.stop.set()
 
 
-def serve(workspace: Path, host: str, port: int) -> None:
+Dealcast.add_asgi_middleware(Front)  # type: ignore[attr-defined] # a Service by its decorator
+
+
+def serve(workspace: Path, host: str, port: int, workers: int = 1) -> None:
     """Serve in the foreground until interrupted.
 
     Raises
     ------
     ServeError
-        Where the address cannot be listened on.
+        Where the address cannot be listened on, or others could reach a service without keys.
     """
+    _check_access(load_settings(workspace), host)
     _check_address(host, port)
     os.environ[WORKSPACE] = str(workspace.resolve())
+    Dealcast.config["workers"] = workers  # type: ignore[attr-defined]
     os.environ.setdefault(
         "OMP_NUM_THREADS", "1"
     )  # requests run side by side, not each in many threads
     root = Path(__file__).parents[1]
-    bentoml.serve(
-        "serving.service:Dealcast", host=host, port=port, working_dir=str(root), blocking=True
-    )
+    with tempfile.TemporaryDirectory(prefix="dealcast-metrics-") as folder:
+        os.environ[COUNTS] = folder
+        bentoml.serve(
+            "serving.service:Dealcast", host=host, port=port, working_dir=str(root), blocking=True
+        )
+
+
+def _check_access(settings: Settings, host: str) -> None:
+    """Refuse to be reached from other machines while everybody may see everything."""
+    try:
+        near = ipaddress.ip_address(host).is_loopback
+    except ValueError as error:
+        raise ServeError(f"--host {host!r} is no address; write 127.0.0.1 or 0.0.0.0") from error
+    if not near and settings.access == "off":
+        raise ServeError(
+            f'keys are off, and {host} can be reached from other machines: set access = "keys" '
+            "in dealcast.toml and make keys by `dealcast keys create`, or serve on 127.0.0.1"
+        )
 
 
 def _check_address(host: str, port: int) -> None:

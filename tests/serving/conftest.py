@@ -67,7 +67,7 @@ class Client:
 
     @cached_property
     def app(self) -> FastAPI:
-        return make_app(self.engine, self.records, self.sight)
+        return make_app(self.engine, self.records, sight=self.sight)
 
     def get(self, path: str, **content: Any) -> httpx.Response:
         return self.ask("GET", path, **content)

@@ -20,6 +20,7 @@ from serving.replies import (
     ScoreAnswer,
     WhatIfAnswer,
 )
+from serving.scores import Scores
 from serving.view import View
 from training.explanation import log_odds
 
@@ -139,7 +140,11 @@ def test_an_explanation_adds_up_to_the_probability(client, view) -> None:
     assert total == pytest.approx(float(log_odds(np.array([answer["deal"]["p_won_90"]]))[0]))
 
 
-def test_kept_scores_and_feedback_stand_beside_an_explanation(said, engine, view) -> None:
+def test_kept_scores_and_feedback_stand_beside_an_explanation(
+    said, engine, view, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setattr(engine, "scores", Scores(tmp_path))
+    monkeypatch.delitem(view.memo, "kept", raising=False)
     deal = view.deals["deal_id"].iloc[0]
     assert engine.keep_scores()
     said.post("/feedback", {"kind": "note", "deal_id": deal, "note": "they signed"})
@@ -228,6 +233,37 @@ def test_feedback_without_records_is_a_503_with_the_reason(client, view) -> None
     response = client.post("/feedback", asked)
     assert response.status_code == 503
     assert "records" in response.json()["detail"]
+
+
+def test_the_same_question_gets_the_same_bytes_and_whoever_else_asks_his_own(
+    engine, client_of, view
+) -> None:
+    client = client_of(engine)
+    view.memo.pop("answers", None)
+    first = client.post("/rank", {"top": 2})
+    again = client.post("/rank", {"top": 2})
+    assert len(view.memo["answers"].answers) == 1
+    assert (again.content, again.status_code) == (first.content, 200)
+    assert len(again.headers.raw) == len(first.headers.raw)
+    assert client.post("/rank", {"top": 3}).json() != first.json()
+    assert client.post("/rank", {"top": 0}).status_code == 422
+    assert len(view.memo["answers"].answers) == 2
+
+
+def test_requests_are_counted_by_address_and_status(client) -> None:
+    client.post("/rank", {"top": 0})
+    client.post("/rank", {"top": 2})
+    client.post("/rank", {"top": 2})
+    text = client.get("/metrics").text
+    counted = {
+        line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1])
+        for line in text.splitlines()
+        if line.startswith("dealcast_request")
+    }
+    assert counted['dealcast_requests_total{path="/rank",status="200"}'] >= 2
+    assert counted['dealcast_requests_total{path="/rank",status="422"}'] >= 1
+    assert counted['dealcast_request_seconds_count{path="/rank"}'] >= 3
+    assert "dealcast_open_deals_p_won_90_bucket" in text
 
 
 def test_the_model_tells_its_card_and_how_fresh_the_data_are(client, view) -> None:

@@ -82,7 +82,7 @@ def test_bentoml_serves_every_endpoint_until_it_is_interrupted(firm: Path) -> No
         assert client.post("/predict", json={"deals": [new]}).json()["deals"]
         assert client.post("/rank", json={"top": 0}).status_code == 422
         assert "<h1" in client.get("/").text
-        paths = client.get("/docs.json").json()["paths"]
+        paths = client.get("/openapi.json").json()["paths"]
         assert {"/rank", "/predict", "/score", "/forecast", "/explain"} <= set(paths)
         assert "dealcast_open_deals" in client.get("/metrics").text
         process.send_signal(signal.SIGINT)
