@@ -24,7 +24,8 @@ FRESH_DAYS = 7
 FIRST_YEAR = 1970
 ORDER = (
     *("demo", "check", "import", "train", "tune", "backtest", "promote", "rollback", "card"),
-    *("score", "rank", "forecast", "changes", "features", "settings", "keys", "serve"),
+    *("score", "rank", "forecast", "changes", "judgement"),
+    *("features", "settings", "keys", "serve"),
 )
 """Commands in the order in which a newcomer meets them."""
 

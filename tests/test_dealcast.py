@@ -514,6 +514,24 @@ def test_changes_of_a_period_out_of_reach_say_which_can_be_told(ask):
     assert "cannot be forecast" in done.err
 
 
+def test_judgement_is_scored_where_the_history_has_it(run, tmp_path):
+    end = pd.Timestamp("2024-04-10", tz="UTC")
+    made = simulate(World.demo(), deals=400, years=1, end=end, seed=4)
+    write(made, tmp_path / "crm")
+    assert run("import", tmp_path / "crm").code == 0
+    found = json.loads(run("judgement", "--quarters", "2", "--json").out)
+    assert {row["period"] for row in found["rows"]} == {"2023-Q4", "2024-Q1"}
+    assert 0 <= found["firm"]["won"] <= found["firm"]["deals"]
+    assert "committed deals were won in their quarter" in run("judgement").out
+
+
+def test_history_without_judgement_is_told_where_it_would_be_read(run, five_folder):
+    run("import", five_folder)
+    done = run("judgement")
+    assert done.code == 1
+    assert "forecast_category" in done.err
+
+
 @TRAINED
 def test_promoting_what_is_not_there_is_told_and_the_champion_stays(ask):
     assert ask("promote", "99").code == 1
