@@ -69,7 +69,7 @@ def seen_by(view: View, asked: Asked) -> Bools:
     """(deals,) open deals that the reader may see."""
     if asked.sight is None:
         return np.ones(len(view.scored.frame), bool)
-    return np.asarray(view.scored.frame["owner_id"].isin(asked.sight), bool)
+    return np.array(view.scored.frame["owner_id"].isin(asked.sight), bool)
 
 
 def chosen(view: View, asked: Asked) -> Ints:
