@@ -6,7 +6,13 @@ import numpy as np
 
 from features.at import At
 from features.catalogue import feature
-from features.fiscal import days_to_month_end, days_to_quarter_end, month_of, year_share
+from features.fiscal import (
+    days_to_month_end,
+    days_to_quarter_end,
+    month_of,
+    year_share,
+    years_since_2000,
+)
 from features.groups import everyone
 from features.windows import Floats
 
@@ -41,6 +47,18 @@ def month_end_days(at: At) -> Floats:
 def quarter_end_days(at: At) -> Floats:
     """By the fiscal start month of the settings."""
     return days_to_quarter_end(at.time, at.history.settings.fiscal_year_start_month)
+
+
+@feature(
+    "calendar",
+    "years",
+    "trend over the years: years since 2000, with the part of the present one",
+    why="Shows a person how the business drifts; a model would learn the date by it.",
+    for_models=False,
+)
+def year_trend(at: At) -> Floats:
+    """Time that goes on; what it did to win rates is in `year_win_rate_trend`."""
+    return years_since_2000(at.time)
 
 
 @feature(

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from bisect import insort
-
 import numpy as np
 import pandas as pd
 
 from features.history import History
+from features.medians import running_median
 from features.order import by_key
 from features.spans import Spans
 from features.windows import DAY, NEVER, Floats, Ints, Seen, Timeline
-
-LONG = 32
-"""Answers of a deal up to which medians are found for all deals at once."""
 
 
 def unanswered(seen: Seen) -> Floats:
@@ -50,44 +46,6 @@ def answers(events: Timeline) -> Timeline:
     return found.having(
         days=found.values["days"], median=running_median(found.group, found.values["days"])
     )
-
-
-def running_median(group: Ints, values: Floats) -> Floats:
-    """(n,) median of the values so far in each group (whose values stand together).
-
-    >>> running_median(np.array([0, 0, 0, 1]), np.array([5.0, 1.0, 2.0, 7.0])).tolist()
-    [5.0, 3.0, 2.0, 7.0]
-    """
-    if not len(values):
-        return np.empty(0)
-    first = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
-    length = np.diff(np.append(first, len(values)))
-    found = np.empty(len(values))
-    for place in np.flatnonzero(length > LONG):
-        mine = slice(first[place], first[place] + length[place])
-        found[mine] = _median_so_far(values[mine].tolist())
-    order = np.argsort(-length[length <= LONG], kind="stable")
-    _short_medians(values, first[length <= LONG][order], length[length <= LONG][order], found)
-    return found
-
-
-def _median_so_far(values: list[float]) -> list[float]:
-    found, seen = [], list[float]()
-    for value in values:
-        insort(seen, value)
-        middle = len(seen) // 2
-        found.append(seen[middle] if len(seen) % 2 else (seen[middle - 1] + seen[middle]) / 2)
-    return found
-
-
-def _short_medians(values: Floats, first: Ints, length: Ints, found: Floats) -> None:
-    """Fill in the medians of groups, the longest first: one more value of each at every step."""
-    so_far = np.empty((len(first), 0))
-    for step in range(int(length.max(initial=0))):
-        still = int(np.searchsorted(-length, -step))
-        at = first[:still] + step
-        so_far = np.sort(np.column_stack([so_far[:still], values[at]]), axis=1)
-        found[at] = (so_far[:, step // 2] + so_far[:, (step + 1) // 2]) / 2
 
 
 def contact_spans(history: History, days: int) -> Spans:

@@ -34,6 +34,11 @@ def year_share(at: Ints) -> Floats:
     return (at - begin) / (end - begin)
 
 
+def years_since_2000(at: Ints) -> Floats:
+    """(n,) years since the beginning of 2000, with the share of the present one."""
+    return _months(at) // 12 - 30 + year_share(at)
+
+
 def days_to_month_end(at: Ints) -> Floats:
     """(n,) days until the next month begins."""
     return (_begin(_months(at) + 1) - at) / DAY

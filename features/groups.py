@@ -15,11 +15,14 @@ import numpy as np
 
 from features.at import At, Grouped, as_codes
 from features.history import WON, History
+from features.medians import running_median
 from features.spans import Window
 from features.windows import Floats, Ints, Timeline, days_between
 
 PSEUDO_DEALS = 20.0
 YEAR = 365
+USUAL = {"won_log_days": "won", "median_log_days": "won", "won_log_amount": "won_priced"}
+"""What is usual of the wins of a group, and the count of wins that stands behind it."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,12 @@ class GroupRecord:
             won_log_amount=won * np.log(np.where(amount > 0, amount, 1.0)),
         )
         return cls(record, Window.of(record, YEAR))
+
+    @cached_property
+    def medians(self) -> Timeline:
+        """Wins by group; value median: of the logarithms of 1 + days to win so far."""
+        wins = self.closings.where(self.closings.values["won"])
+        return wins.having(median=running_median(wins.group, wins.values["won_log_days"]))
 
 
 def closing_amount(history: History) -> Floats:
@@ -99,7 +108,22 @@ class GroupAt:
     @cached_property
     def won_log_amount(self) -> Floats:
         """(n,) mean logarithm of the amount of won deals; NaN without one."""
-        return mean(self._total("won_log_amount"), self._total("won_priced"))
+        return mean(self._total("won_log_amount"), self.won_priced)
+
+    @cached_property
+    def median_log_days(self) -> Floats:
+        """(n,) median logarithm of 1 + days to win; NaN without a win."""
+        return self.grouped.spread(self.grouped.asked.seen(self.record.medians).last("median"))
+
+    @cached_property
+    def won_priced(self) -> Floats:
+        """(n,) wins whose amount was known."""
+        return self._total("won_priced")
+
+    def usual(self, what: str, parent: Floats) -> Floats:
+        """(n,) `what` is usual of the wins, one of USUAL, shrunk to the parent's."""
+        count, found = getattr(self, USUAL[what]), getattr(self, what)
+        return shrunk(np.where(count > 0, found, 0.0) * count, count, parent)
 
     def _total(self, column: str) -> Floats:
         seen = self.grouped.asked.seen(self.record.closings)

@@ -7,7 +7,7 @@ import numpy as np
 from features.at import At
 from features.catalogue import feature
 from features.groups import base_rate, everyone, mean, shrunk
-from features.stages import by_stage, exit_rates, stage_stays, stage_visits_closed
+from features.stages import by_stage, exit_rates, stage_stays, stage_visits_closed, stays_of_won
 from features.windows import Floats, Timeline, days_between
 
 STAGE = ("deal_history.stage",)
@@ -158,6 +158,21 @@ def stage_exit_30d_rate(at: At) -> Floats:
 def stay_against_kept(at: At) -> Floats:
     """Above 0: longer here than the deals that went on."""
     return np.log1p(np.maximum(at.days_in_stage, 0)) - stage_usual_stay(at)
+
+
+@feature(
+    "momentum",
+    "log ratio",
+    "days in stage against the stay here of deals that were won",
+    needs=STAGE,
+    why="Won deals set the pace of each stage.",
+)
+def stay_against_won(at: At) -> Floats:
+    """Above 0: longer here than the deals that were won in the end; NaN before the first."""
+    grouped = by_stage(at)
+    seen = grouped.asked.seen(at.index("stays:won", lambda: stays_of_won(at.history)))
+    usual = grouped.spread(mean(seen.total("log_days"), seen.count()))
+    return np.log1p(np.maximum(at.days_in_stage, 0)) - usual
 
 
 @feature("momentum", "log ratio", "days in stage against the stay of deals lost here", needs=STAGE)

@@ -183,10 +183,83 @@ def _by_team(at: At) -> GroupAt:
 TEAM = (*NEEDS, "owners.team")
 
 
+@feature(
+    "people",
+    "rate",
+    "win rate of the owner's team, shrunk by 20 deals",
+    needs=TEAM,
+    for_models=False,
+)
+def team_win_rate(at: At) -> Floats:
+    """Over the team's closings known before the instant."""
+    return _by_team(at).win_rate()
+
+
 @feature("people", "rate", "win rate of the owner's team less the firm's", needs=TEAM)
 def team_win_rate_lift(at: At) -> Floats:
     """Teams as the owners table has them now: it keeps no history."""
     return _by_team(at).win_rate() - base_rate(at)
+
+
+@feature(
+    "people",
+    "rate",
+    "team's win rate with deals of this source less the firm's",
+    needs=(*TEAM, "deals.source"),
+)
+def team_source_win_rate_lift(at: At) -> Floats:
+    """Team x source, shrunk by 20 deals to the team's rate."""
+    team, teams = _team_of_owner(at)
+    source, sources = deal_codes(at, ("source",))
+    deal = at.history.closings.group
+    record = statistics(
+        at,
+        "team_source",
+        lambda: _pairs(team[at.owner], source[at.deal], sources),
+        lambda: _pairs(team[closing_owner(at.history)], source[deal], sources),
+        teams * sources,
+    )
+    return record.win_rate(_by_team(at).win_rate()) - base_rate(at)
+
+
+@feature(
+    "people",
+    "rate",
+    "team's win rate with deals of about this amount less the firm's",
+    needs=(*TEAM, "deal_history.amount"),
+)
+def team_size_win_rate_lift(at: At) -> Floats:
+    """Team x band of amount, shrunk by 20 deals to the team's rate."""
+    team, teams = _team_of_owner(at)
+    record = statistics(
+        at,
+        "team_size",
+        lambda: _pairs(team[at.owner], size_band(at.amount), SIZE_BANDS),
+        lambda: _pairs(
+            team[closing_owner(at.history)], size_band(closing_amount(at.history)), SIZE_BANDS
+        ),
+        teams * SIZE_BANDS,
+    )
+    return record.win_rate(_by_team(at).win_rate()) - base_rate(at)
+
+
+def _team_load(at: At) -> Floats:
+    """(n,) open deals of the owner's team."""
+    team, teams = _team_of_owner(at)
+    owner, begin, end = _owned_spans(at)
+
+    def build() -> Spans:
+        return Spans.of(team[owner], begin, end, groups=teams + 1)
+
+    grouped = _by_team(at).grouped
+    spans = at.index("team_open", build)
+    return at.shared("team_open", lambda: grouped.spread(spans.asked(grouped.asked).count()))
+
+
+@feature("people", "count", "open deals of the owner's team", needs=TEAM, for_models=False)
+def team_open_count(at: At) -> Floats:
+    """Load of the team at the instant, this deal included; it grows with the firm."""
+    return _team_load(at)
 
 
 @feature(
@@ -199,13 +272,7 @@ def team_win_rate_lift(at: At) -> Floats:
 def owner_load_against_team(at: At) -> Floats:
     """Above 0: more loaded than the team's usual owner; NaN without a team."""
     team, teams = _team_of_owner(at)
-    owner, begin, end = _owned_spans(at)
-
-    def build() -> Spans:
-        return Spans.of(team[owner], begin, end, groups=teams + 1)
-
-    grouped = _by_team(at).grouped
-    open_then = grouped.spread(at.index("team_open", build).asked(grouped.asked).count())
+    open_then = _team_load(at)
     members = np.append(np.bincount(team[team >= 0], minlength=teams), np.nan)[team[at.owner]]
     load: Floats = np.log((owner_open_count(at) + 1) / (open_then / members + 1))
     return load

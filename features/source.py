@@ -46,6 +46,13 @@ def win_rate_of(at: At, dimension: str) -> Floats:
     return record_of(at, dimension).win_rate(parent)
 
 
+def usual_of(at: At, dimension: str, what: str) -> Floats:
+    """(n,) what is usual of the group's wins (one of `USUAL`), shrunk as its win rate is."""
+    firm: Floats = getattr(everyone(at), what)
+    parent = usual_of(at, "source", what) if dimension == "segment" else firm
+    return record_of(at, dimension).usual(what, parent)
+
+
 def _code(column: str) -> Compute:
     return lambda at: category(at, "deals", column)
 
@@ -67,26 +74,41 @@ def _closed(dimension: str) -> Compute:
 
 
 def _days(dimension: str) -> Compute:
-    return lambda at: record_of(at, dimension).won_log_days
+    return lambda at: usual_of(at, dimension, "won_log_days")
+
+
+def _median_days(dimension: str) -> Compute:
+    return lambda at: np.expm1(usual_of(at, dimension, "median_log_days"))
 
 
 def _amount(dimension: str) -> Compute:
-    return lambda at: record_of(at, dimension).won_log_amount
+    return lambda at: usual_of(at, dimension, "won_log_amount")
 
 
 def _days_lift(dimension: str) -> Compute:
-    return lambda at: record_of(at, dimension).won_log_days - everyone(at).won_log_days
+    return lambda at: usual_of(at, dimension, "won_log_days") - everyone(at).won_log_days
 
 
 def _amount_lift(dimension: str) -> Compute:
-    return lambda at: record_of(at, dimension).won_log_amount - everyone(at).won_log_amount
+    return lambda at: usual_of(at, dimension, "won_log_amount") - everyone(at).won_log_amount
 
 
 LEVELS = (
     ("win_rate", "rate", "win rate of the closed deals of its {}, shrunk by 20 deals", _win_rate),
     ("closed_log_count", "log count", "closed deals behind the statistics of its {}", _closed),
-    ("won_log_days", "log days", "usual days to win of its {} (mean log)", _days),
-    ("won_log_amount", "log amount", "usual amount of won deals of its {} (mean log)", _amount),
+    (
+        "won_median_days",
+        "days",
+        "median days to win of its {}, shrunk by 20 deals",
+        _median_days,
+    ),
+    ("won_log_days", "log days", "mean log days to win of its {}, shrunk by 20 deals", _days),
+    (
+        "won_log_amount",
+        "log amount",
+        "mean log amount of won deals of its {}, shrunk by 20 deals",
+        _amount,
+    ),
 )
 LIFTS = (
     ("win_rate_lift", "rate", "win rate of its {} less the firm's", _lift),

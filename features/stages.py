@@ -7,7 +7,7 @@ import numpy as np
 from features.at import At, Grouped
 from features.census import Census
 from features.history import LOST, OPEN, WON, History
-from features.windows import DAY, Floats, Timeline
+from features.windows import DAY, NEVER, Floats, Timeline
 
 STAY_DAYS = np.concatenate([np.arange(3, 30, 3), np.arange(30, 180, 10), np.arange(180, 721, 30)])
 """Limits of the classes of stays, days; every limit but the last few has one 30 days later."""
@@ -44,6 +44,24 @@ def stage_stays(history: History) -> Timeline:
         lost=lost,
         kept_log_days=np.log1p(days) * ~lost,
         lost_log_days=np.log1p(days) * lost,
+    )
+
+
+def stays_of_won(history: History) -> Timeline:
+    """Stays of deals that were won, by stage, at the time the win was known; value log_days."""
+    stages, closings = history.stages, history.closings
+    left = stages.following_time() < NEVER
+    first = closings.next_index(stages.group, stages.time)
+    of_won = left & (stages.values["outcome"] == OPEN) & (first >= 0)
+    begin = np.flatnonzero(of_won)
+    begin = begin[closings.values["outcome"][first[begin]] == WON]
+    happened = stages.values["happened"]
+    days = np.maximum((happened[begin + 1] - happened[begin]) / DAY, 0)
+    return Timeline.of(
+        stages.values["stage"][begin].astype(np.int64),
+        closings.time[first[begin]],
+        groups=len(history.stage_names) + 1,
+        log_days=np.log1p(days),
     )
 
 

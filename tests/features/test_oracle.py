@@ -61,7 +61,9 @@ GROUP BY d.deal_id, d.created_at, d.source, d.account_id;
 CREATE VIEW closings AS
 SELECT c.deal_id, c.known, c.happened, (c.outcome = 'won')::INT AS won, b.source, b.account_id,
        b.created, (SELECT arg_max(o.value, o.turn) FROM changes o WHERE o.property = 'owner_id'
-                   AND o.deal_id = c.deal_id AND o.known < c.known) AS owner
+                   AND o.deal_id = c.deal_id AND o.known < c.known) AS owner,
+  (SELECT arg_max(o.value, o.turn) FROM changes o WHERE o.property = 'amount'
+                   AND o.deal_id = c.deal_id AND o.known < c.known)::DOUBLE AS amount
 FROM changes c JOIN births b USING (deal_id)
 WHERE c.property = 'stage' AND c.outcome <> 'open';
 
@@ -76,6 +78,8 @@ FROM asked q JOIN births b USING (deal_id);
 CREATE VIEW instants AS SELECT DISTINCT t FROM asked;
 CREATE TABLE firm AS
 SELECT t, (coalesce(sum(won), 0) + 1.0) / (count(won) + 2.0) AS base,
+       median(CASE WHEN won = 1 THEN ln(1 + greatest(happened - created, 0) / {DAY}) END) AS median_log,
+       avg(CASE WHEN won = 1 AND amount > 0 THEN ln(amount) END) AS log_amount,
        avg(CASE WHEN won = 1 THEN ln(1 + greatest(happened - created, 0) / {DAY}) END) AS log_days
 FROM instants LEFT JOIN closings ON known < t GROUP BY t;
 
@@ -97,9 +101,17 @@ def changed(what: str, properties: str) -> str:
 
 
 def record(group: str, what: str) -> str:
-    return f"SELECT row, {what} FROM state s JOIN firm f USING (t) LEFT JOIN closings c ON c.known < s.t AND c.{group} = s.{group} GROUP BY row, base, s.t, s.created, f.log_days"
+    return f"SELECT row, {what} FROM state s JOIN firm f USING (t) LEFT JOIN closings c ON c.known < s.t AND c.{group} = s.{group} GROUP BY row, base, s.t, s.created, f.log_days, f.median_log, f.log_amount"
 
 
+def shrunk(statistic: str, counted: str, firm: str) -> str:
+    return f"(coalesce({statistic}(x), 0) * count(x) + 20 * {firm}) / (count(x) + 20)".replace(
+        "x", f"CASE WHEN {counted} END"
+    )
+
+
+LIFE = f"won = 1 THEN ln(1 + greatest(c.happened - c.created, 0) / {DAY})"
+PRICE = "won = 1 AND c.amount > 0 THEN ln(c.amount)"
 RATE = "(coalesce(sum(won), 0) + 20 * base) / (count(won) + 20)"
 ORACLE = {
     "activities_30d_count": counted(f"a.happened >= q.t - 30 * {DAY}"),
@@ -128,9 +140,12 @@ ORACLE = {
     "age_days": f"SELECT row, (t - created) / {DAY} FROM state",
     "age_against_cycle": f"SELECT row, ln(1 + (s.t - s.created) / {DAY}) - log_days FROM state s JOIN firm USING (t)",
     "source_win_rate": record("source", RATE),
-    "source_won_log_days": record(
-        "source",
-        f"avg(CASE WHEN won = 1 THEN ln(1 + greatest(c.happened - c.created, 0) / {DAY}) END)",
+    "source_won_log_days": record("source", shrunk("avg", LIFE, "f.log_days")),
+    "source_won_median_days": record(
+        "source", f"exp({shrunk('median', LIFE, 'f.median_log')}) - 1"
+    ),
+    "source_won_amount_lift": record(
+        "source", f"{shrunk('avg', PRICE, 'f.log_amount')} - f.log_amount"
     ),
     "source_closed_log_count": record("source", "ln(1 + count(won))"),
     "owner_win_rate_lift": record("owner", f"{RATE} - base"),
@@ -149,8 +164,35 @@ ORACLE = {
           WHERE v.property = 'stage' AND v.outcome = 'open' AND c.known >= v.known
             AND NOT EXISTS (SELECT 1 FROM closings e WHERE e.deal_id = c.deal_id AND e.known >= v.known AND e.known < c.known)
         ) v ON v.stage = s.stage AND v.known < s.t GROUP BY s.row, base""",
+    "team_win_rate_lift": f"""
+        SELECT row, {RATE} - base FROM state s JOIN firm f USING (t) LEFT JOIN owners mine ON mine.owner_id = s.owner
+        LEFT JOIN (SELECT c.known, c.won, o.team FROM closings c JOIN owners o ON o.owner_id = c.owner) c
+          ON c.known < s.t AND c.team = mine.team GROUP BY row, base""",
+    "team_source_win_rate_lift": f"""
+        SELECT row, (coalesce(sum(won) FILTER (c.source = s.source), 0) + 20 * {RATE})
+                    / (count(won) FILTER (c.source = s.source) + 20) - base
+        FROM state s JOIN firm f USING (t) LEFT JOIN owners mine ON mine.owner_id = s.owner
+        LEFT JOIN (SELECT c.known, c.won, c.source, o.team FROM closings c JOIN owners o ON o.owner_id = c.owner) c
+          ON c.known < s.t AND c.team = mine.team GROUP BY row, base""",
+    "team_open_count": """
+        SELECT row, count(o.deal_id) FROM state s LEFT JOIN owners mine ON mine.owner_id = s.owner
+        LEFT JOIN (SELECT o.t, o.deal_id, w.team FROM open_then o JOIN owners w ON w.owner_id = o.owner) o
+          ON o.t = s.t AND o.team = mine.team GROUP BY row""",
+    "stay_against_won": f"""
+        SELECT s.row, ln(1 + greatest((s.t - coalesce(s.entered, s.created)) / {DAY}, 0))
+                      - avg(CASE WHEN v.stage IS NOT NULL THEN ln(1 + greatest(v.until - v.happened, 0) / {DAY}) END)
+        FROM state s LEFT JOIN (
+          SELECT v.value AS stage, v.happened, c.known,
+                 (SELECT arg_min(n.happened, n.turn) FROM changes n WHERE n.property = 'stage'
+                  AND n.deal_id = v.deal_id AND n.turn > v.turn) AS until
+          FROM changes v JOIN closings c USING (deal_id)
+          WHERE v.property = 'stage' AND v.outcome = 'open' AND c.known >= v.known AND c.won = 1
+            AND NOT EXISTS (SELECT 1 FROM closings e WHERE e.deal_id = c.deal_id AND e.known >= v.known AND e.known < c.known)
+        ) v ON v.stage = s.stage AND v.known < s.t GROUP BY s.row, s.t, s.entered, s.created""",
     "owner_open_count": "SELECT row, count(o.deal_id) FROM state s LEFT JOIN open_then o ON o.t = s.t AND o.owner = s.owner GROUP BY row",
     "account_open_beside_count": "SELECT row, count(o.deal_id) FROM state s LEFT JOIN open_then o ON o.t = s.t AND o.account_id = s.account_id AND o.deal_id <> s.deal_id GROUP BY row",
+    "year_trend": """SELECT row, date_part('year', make_timestamp(t)) - 2000
+        + (t - epoch_us(date_trunc('year', make_timestamp(t)))) / (epoch_us(date_trunc('year', make_timestamp(t)) + INTERVAL 1 YEAR) - epoch_us(date_trunc('year', make_timestamp(t)))) FROM asked""",
     "month_end_days": f"SELECT row, (epoch_us(date_trunc('month', make_timestamp(t)) + INTERVAL 1 MONTH) - t) / {DAY} FROM asked",
 }
 
