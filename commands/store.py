@@ -115,11 +115,15 @@ def import_command(
 
 def import_source(source: Path, *, skip_rejected: bool = False) -> None:
     """Validate and merge a source into the store, and say what was done."""
+    from data.rejections import Rejections, keep_rejections
     from data.store import Store
 
     validated = _validated(source)
     _say_problems(validated)
-    if len(validated.rejected) and not skip_rejected:
+    refused = bool(len(validated.rejected)) and not skip_rejected
+    told = Rejections.of(validated.rejected, str(source), read_clock(), imported=not refused)
+    keep_rejections(state["workspace"], told)
+    if refused:
         raise WorkFailedError(
             f"{len(validated.rejected):,} rows of {source} were rejected; the store stays as it "
             "was. Mend them, or import the others with --skip-rejected"

@@ -8,11 +8,24 @@ from jinja2 import Environment
 
 SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "THB": "฿", "JPY": "¥", "INR": "₹", "KRW": "₩"}
 MISSING = "–"
+WHOLE = 1e-6
 
 
 def add_figures(templates: Environment) -> None:
     """Make the figures known to templates as filters."""
-    filters = (times, money, chance, share, points, signed, count, decimal, short, written)
+    filters = (
+        times,
+        money,
+        chance,
+        share,
+        points,
+        signed,
+        signed4,
+        count,
+        decimal,
+        short,
+        written,
+    )
     templates.filters.update({each.__name__: each for each in filters})
 
 
@@ -88,6 +101,17 @@ def signed(value: float | None) -> str:
     return f"{'−' if value < 0 else '+'}{abs(value):.2f}"
 
 
+def signed4(value: float | None) -> str:
+    """Write a small number with its sign.
+
+    >>> signed4(0.01305)
+    '+0.0130'
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{'−' if value < 0 else '+'}{abs(value):.4f}"
+
+
 def count(value: float | None) -> str:
     """Write a number of things, which may be a fraction where it is expected.
 
@@ -96,7 +120,8 @@ def count(value: float | None) -> str:
     """
     if value is None or not math.isfinite(value):
         return MISSING
-    return f"{value:,.1f}" if isinstance(value, float) else f"{value:,}"
+    whole_number = abs(value - round(value)) < WHOLE
+    return f"{round(value):,}" if whole_number else f"{value:,.1f}"
 
 
 def times(value: float | None) -> str:
@@ -117,13 +142,14 @@ def whole(value: float | None) -> str:
     return f"{value:,.0f}" if value is not None and math.isfinite(value) else MISSING
 
 
-def decimal(value: float | None) -> str:
-    """Write a number with two places.
+def decimal(value: float | None, places: int = 2) -> str:
+    """Write a number with two places, or as many as asked.
 
     >>> decimal(1.2345), decimal(None)
     ('1.23', '–')
     """
-    return f"{value:,.2f}" if value is not None and math.isfinite(value) else MISSING
+    known = value is not None and math.isfinite(value)
+    return f"{value:,.{places}f}" if known else MISSING
 
 
 def written(value: float | None, kind: str, currency: str = "") -> str:

@@ -21,10 +21,12 @@ from serving.endpoints import Service
 from serving.engine import NotReadyError
 from serving.figures import add_figures
 from serving.pages.asked import Asked
+from serving.pages.data import data
 from serving.pages.deal import UnknownDealError, deal
 from serving.pages.forecast import forecast
 from serving.pages.frame import NAVIGATION, frame_of
 from serving.pages.kept import PreparingError
+from serving.pages.model import model
 from serving.pages.pipeline import pipeline
 from serving.pages.sources import sources
 from serving.pages.tables import to_csv
@@ -46,6 +48,8 @@ PAGES: dict[str, Page] = {
     "pipeline": pipeline,
     "team": team,
     "sources": sources,
+    "data": data,
+    "model": model,
 }
 ADDRESSES = dict(NAVIGATION)
 CSV = "text/csv; charset=utf-8"
@@ -133,6 +137,7 @@ def asked_of(request: Request, service: Service) -> Asked:
         words_of(language),
         records=service.records,
         scores=service.engine.scores,
+        workspace=service.engine.workspace,
         caller=caller_of(request).by if token else "",
         csrf_token=token,
     )

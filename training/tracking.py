@@ -20,6 +20,7 @@ from training.bundle import Bundle, BundleError, load_bundle, save_bundle
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
@@ -41,6 +42,26 @@ class Registered:
 
     version: str
     run_id: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered bundle, as the history of champions shows it.
+
+    Attributes
+    ----------
+    cut : microseconds up to which it has learned; None where the registration did not end
+    registered : microseconds
+    gain : out-of-time gain over the stage x age table; None where nothing was validated
+    champion : whether it is served now
+    """
+
+    version: str
+    tier: str
+    cut: int | None
+    registered: int
+    gain: float | None
+    champion: bool
 
 
 class Tracker:
@@ -184,6 +205,22 @@ class Tracker:
                 "remove it and run `dealcast train`"
             ) from error
 
+    def versions(self, most: int = 20) -> list[Version]:
+        """List the registered bundles, the newest first.
+
+        Raises
+        ------
+        BundleError
+            If the registry cannot be read.
+        """
+        champion = self.champion_version()
+        if not champion:
+            return []
+        client = self.client()
+        found = client.search_model_versions(f"name='{MODEL}'")
+        newest = sorted(found, key=lambda each: -int(each.version))[:most]
+        return [_listed(client, each, champion) for each in newest]
+
     def champion(self) -> Bundle | None:
         """Load the bundle that is served; None before the first training.
 
@@ -230,6 +267,24 @@ class Tracker:
                 "`dealcast train`"
             ) from error
         return load_bundle(Path(folder))
+
+
+def _listed(client: MlflowClient, found: ModelVersion, champion: str) -> Version:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        metrics = client.get_run(str(found.run_id)).data.metrics
+    except MlflowException:  # a run that was deleted takes its figures with it
+        metrics = {}
+    cut = found.tags.get(CUT)
+    return Version(
+        str(found.version),
+        found.tags.get("tier", ""),
+        None if cut is None else int(cut),
+        1_000 * int(found.creation_timestamp),
+        metrics.get("gain_over_table"),
+        str(found.version) == champion,
+    )
 
 
 def code_version() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pandas as pd
@@ -28,6 +29,7 @@ class Asked:
     sight : owners whose deals the reader may see; None for all
     whole : give every row, for a file, not one page of them
     records, scores : what people said, and what was served day by day; None where not kept
+    workspace : folder of the store and the models
     caller : who is signed in, empty where keys are off; csrf_token : for the forms of the page
     """
 
@@ -39,6 +41,7 @@ class Asked:
     whole: bool = False
     records: Records | None = None
     scores: Scores | None = None
+    workspace: Path | None = None
     caller: str = ""
     csrf_token: str = ""
 
