@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fast lint results features-doc lock clean
+.PHONY: help install demo test fast schema lint results features-doc lock clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test: $(STAMP)  ## the whole suite: linters, types, layers, tests, coverage
 
 fast: $(STAMP)  ## the tests that fit no model and start no server
 	$(BIN)/python -m pytest -q -m "not slow"
+
+schema: $(STAMP)  ## thousands of generated requests against the OpenAPI document
+	SCHEMA_CASES=500 $(BIN)/python -m pytest -q tests/serving/test_openapi.py
 
 lint: $(STAMP)  ## format, lint, types, layers
 	$(BIN)/ruff format .

@@ -29,6 +29,7 @@ from serving.scores import ScoresError
 from serving.sessions_routes import add_sign_in
 
 log = logging.getLogger("dealcast.serving")
+PROBLEMS = ("4XX", "503")
 
 
 def make_app(
@@ -69,7 +70,18 @@ def make_app(
     if access is not None:
         add_sign_in(app, access)
     add_page(app, service)
+    _write_problems(app)
     return app
+
+
+def _write_problems(app: FastAPI) -> None:
+    """Say in the OpenAPI document that problems come as problem details, which they do."""
+    document = app.openapi()
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            for status, response in operation["responses"].items():
+                if status in PROBLEMS and "content" in response:
+                    response["content"] = {MEDIA_TYPE: response["content"]["application/json"]}
 
 
 def _add_handlers(app: FastAPI) -> None:
