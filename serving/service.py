@@ -27,6 +27,7 @@ from serving.metrics import MULTIPLE
 from serving.records import open_records
 
 WORKSPACE = "DEALCAST_WORKSPACE"
+ROOT = Path(__file__).parents[1]
 COUNTS = "_COUNTS_OF_DEALCAST"
 """Names the folder in which the workers of this service, and of no other, count together."""
 TIMEOUT_SECONDS = 30
@@ -104,7 +105,7 @@ class Dealcast:
     """Which deals to work today, and what will close: scores, reasons and forecast of a CRM."""
 
     def __init__(self) -> None:
-        self.running = Running.of(Path(os.environ.get(WORKSPACE, "workspace")))
+        self.running = Running.of(Path(os.environ.get(WORKSPACE, ROOT / "workspace")))
         self.running.start()
         Front.running = self.running
 
@@ -132,11 +133,10 @@ def serve(workspace: Path, host: str, port: int, workers: int = 1) -> None:
     os.environ.setdefault(
         "OMP_NUM_THREADS", "1"
     )  # requests run side by side, not each in many threads
-    root = Path(__file__).parents[1]
     with tempfile.TemporaryDirectory(prefix="dealcast-metrics-") as folder:
         os.environ[COUNTS] = folder
         bentoml.serve(
-            "serving.service:Dealcast", host=host, port=port, working_dir=str(root), blocking=True
+            "serving.service:Dealcast", host=host, port=port, working_dir=str(ROOT), blocking=True
         )
 
 
