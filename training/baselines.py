@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -102,10 +103,14 @@ class Classifiers(Contender):
     def fit(self, known: Known, horizons: Sequence[int]) -> Answer:
         """Fit one a horizon."""
         matrix = known.panel.features.to_numpy(np.float32)
-        fitted = []
-        for horizon in horizons:
+
+        def one(horizon: int) -> Callable[[Matrix], Floats]:
             labels, rows = self.rows(known.panel, horizon, known.longest)
-            fitted.append(_fitted(self.make(), matrix[rows], labels[rows]))
+            return _fitted(self.make(), matrix[rows], labels[rows])
+
+        # Each fit has one thread: threads inside it would only wait for one another.
+        with ThreadPoolExecutor(2) as pool:
+            fitted = list(pool.map(one, horizons))
 
         def answer(features: pd.DataFrame) -> Floats:
             values = features.to_numpy(np.float32)
