@@ -111,7 +111,9 @@ def _one_origin(history: History, panel: Panel, learner: Learner, cut: int) -> O
     horizons = _horizons(panel)
     past = np.flatnonzero(panel.snapshots.time <= cut)
     known = make_panel(history, panel.snapshots.take(past), panel.features.iloc[past], cut)
-    if known.closed_deals < LEAST_CLOSED or not known.outcomes.known(horizons[-1]).any():
+    # Without a row that was watched for the first horizon there is nothing to learn from.
+    mature = known.outcomes.known(horizons[-1]) & (known.outcomes.watched >= KNOTS[0])
+    if known.closed_deals < LEAST_CLOSED or not mature.any():
         return None
     test = _test_rows(panel, cut, horizons[-1])
     if not test.any():

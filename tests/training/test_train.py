@@ -197,3 +197,19 @@ def test_no_model_reads_a_column_filled_in_when_deals_close(make_history):
     assert readers
     assert not readers & set(bundle.features)
     assert [name for name in bundle.features if name.startswith("source_")]
+
+
+def test_history_of_two_months_is_served_the_table(make_history):
+    rng = np.random.default_rng(0)
+    created = pd.Timestamp("2024-01-01", tz="UTC") + pd.to_timedelta(
+        rng.uniform(0, 60, 1500), unit="D"
+    )
+    rows = {
+        "created": created,
+        "closed": created + pd.to_timedelta(rng.uniform(1, 25, 1500), unit="D"),
+        "won": rng.random(1500) < 0.4,
+    }
+    cut = int(pd.Timestamp("2024-03-01", tz="UTC").as_unit("us").asm8.astype("int64"))
+    found = train(make_history(rows), cut)
+    assert found.bundle.tier == "table"
+    assert "too short to test" in found.bundle.card["reason"]
