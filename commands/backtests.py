@@ -64,7 +64,7 @@ def backtest_command(
     candidates: Annotated[
         bool,
         typer.Option(
-            "--candidates", help="also the other ways to learn the model (twice as long)"
+            "--candidates", help="also the other ways to learn the model (half as long again)"
         ),
     ] = False,
     out_: Annotated[
