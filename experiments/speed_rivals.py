@@ -185,6 +185,7 @@ def polars_asof(tables: Tables, snapshots: Snapshots) -> pd.DataFrame:
             by="deal",
             strategy="backward",
             allow_exact_matches=False,
+            check_sortedness=False,
         ).sort("row")
         found.update({new: joined[old].to_pandas() for new, old in columns.items()})
 
