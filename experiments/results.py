@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ import pandas as pd
 from rich.console import Console
 
 from data.store import Store
+from experiments.monthly import OURS, YARDSTICKS, Month, month_starts, next_months, wape
 from features.history import OPEN, WON, History
 from features.outcomes import outcomes
 from training.metrics import auc, log_loss, paired
@@ -36,17 +37,31 @@ HORIZONS = (30, 90)
 
 @dataclass(frozen=True)
 class Case:
-    """A data set, the date in its past at which it is asked, and what it is."""
+    """A data set, the date in its past at which it is asked, and what it is.
+
+    Attributes
+    ----------
+    months : first of the month starts at which next month's wins are forecast, and their number
+    """
 
     name: str
     as_of: str
     about: str
+    months: tuple[str, int] | None = None
 
 
 CASES = (
-    Case("bpic2012", "2012-02-01", "loan applications of a Dutch bank (BPI Challenge 2012)"),
     Case(
-        "olist", "2018-05-01", "marketing leads of a Brazilian marketplace; no amounts, no losses"
+        "bpic2012",
+        "2012-02-01",
+        "loan applications of a Dutch bank (BPI Challenge 2012)",
+        ("2011-12-01", 3),
+    ),
+    Case(
+        "olist",
+        "2018-05-01",
+        "marketing leads of a Brazilian marketplace; no amounts, no losses",
+        ("2018-02-01", 7),
     ),
     Case("maven", "2017-10-01", "a fictitious CRM whose outcomes no column predicts"),
 )
@@ -75,7 +90,11 @@ def run(case: Case, workspace: Path, console: Console) -> dict[str, Any]:
             workspace, "forecast", "--period", "month", "--periods", "2", "--as-of", case.as_of
         ),
     }
-    return {"shown": shown, **judged(workspace, case.as_of)}
+    months: list[Month] = []
+    if case.months:
+        history = History.of(Store(workspace / "store").read())
+        months = next_months(history, month_starts(*case.months), console.print)
+    return {"shown": shown, "months": months, **judged(workspace, case.as_of)}
 
 
 def judged(workspace: Path, day: str) -> dict[str, Any]:
@@ -159,7 +178,8 @@ def page(results: Mapping[str, dict[str, Any]]) -> str:
         "x age table; +- is one standard error of the paired difference over deals. AUC in the",
         "tables is of won within the horizon against not, so it rewards knowing when (an old deal",
         "will not close this month); the AUC of won against lost says whether the outcome itself",
-        "was foreseen.",
+        "was foreseen. Next month's wins are asked at month starts, each time of a model trained",
+        "on what was known then, beside a run rate and a stage rate (`experiments/monthly.py`).",
     ]
     for case in CASES:
         if case.name not in results:
@@ -195,6 +215,29 @@ def _section(case: Case, found: dict[str, Any]) -> list[str]:
             f"| {f['actual']:,.0f} |"
             for f in found["forecast"]
         ]
+    return lines + _months_section(found.get("months", ()))
+
+
+def _months_section(months: Sequence[Month]) -> list[str]:
+    """Next month's wins at each month start, and the errors over all of them."""
+    if not months:
+        return []
+    names = (OURS, *YARDSTICKS)
+    unit = months[0].unit
+    lines = [
+        *("", f"Next month's {unit}, asked on its first day:", ""),
+        f"| month | tier | {' | '.join(names)} | p10 to p90 | came |",
+        "|---" * (len(names) + 4) + "|",
+    ]
+    for month in months:
+        figures = " | ".join(f"{month.forecasts[name]:,.0f}" for name in names)
+        lines.append(
+            f"| {month.name} | {month.tier} | {figures} | {month.p10:,.0f} to {month.p90:,.0f} "
+            f"| {month.actual:,.0f} |"
+        )
+    errors = " | ".join(f"{wape(months, name):.2f}" for name in names)
+    inside = sum(month.p10 <= month.actual <= month.p90 for month in months)
+    lines.append(f"| WAPE | | {errors} | {inside} of {len(months)} inside | |")
     return lines
 
 

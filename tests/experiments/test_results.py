@@ -8,6 +8,7 @@ from data.demo import World, simulate
 from data.store import Store
 from data.tables import Tables
 from experiments import results
+from experiments.monthly import Month
 from experiments.results import CASES, command, judged, page
 from features.history import History
 from training.report import log_training
@@ -81,6 +82,17 @@ def test_every_table_has_as_many_cells_in_every_row():
     lines = page({"bpic2012": FOUND | {"forecast": [month]}}).splitlines()
     tables = [line for line in lines if line.startswith("|")]
     assert {line.count("|") for line in tables} <= {5, 9}
+
+
+def test_months_stand_beside_the_yardsticks_with_their_errors():
+    forecasts = {"ours": 90.0, "run rate": 150.0, "stage rate": 50.0}
+    months = [
+        Month("2012-01", "full", "wins", forecasts, 80.0, 110.0, 100.0),
+        Month("2012-02", "full", "wins", forecasts, 80.0, 95.0, 100.0),
+    ]
+    text = section(page({"bpic2012": FOUND | {"months": months}}), "bpic2012")
+    assert "| 2012-01 | full | 90 | 150 | 50 | 80 to 110 | 100 |" in text
+    assert "| WAPE | | 0.10 | 0.50 | 0.50 | 1 of 2 inside | |" in text
 
 
 def test_without_any_set_no_page_is_written(tmp_path, monkeypatch, capsys):
