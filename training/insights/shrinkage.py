@@ -10,6 +10,7 @@ from scipy.stats import beta, norm
 from features.groups import PSEUDO_DEALS
 from features.windows import Floats
 
+GRID = 200
 LEVEL = 0.8
 """Share of the cases in which the truth should lie inside an interval."""
 
@@ -51,7 +52,7 @@ class Effects:
     Attributes
     ----------
     posterior : mean and interval of each effect
-    spread : standard deviation of the true effects between groups; 0 where chance explains all
+    spread : standard deviation of the true effects between groups
     chance : share of the observed variance that chance alone would make, 0 to 1
     """
 
@@ -61,10 +62,12 @@ class Effects:
 
 
 def shrunk_effects(observed: Floats, error: Floats) -> Effects:
-    """Normal effects around 0, shrunk by the spread that exceeds chance.
+    """Normal effects around 0, shrunk by the spread between groups that the data allow.
 
-    The spread is the moment estimate of DerSimonian and Laird (1986), the posterior that of a
-    normal prior with that spread. A group without an observation (NaN) has the prior alone.
+    Nothing is known beforehand of the spread: a flat prior on it is averaged over, so that an
+    interval holds what is uncertain about the spread, too (Gelman 2006, "Prior distributions for
+    variance parameters in hierarchical models"). A group without an observation (NaN) has the
+    prior alone.
 
     Parameters
     ----------
@@ -72,26 +75,35 @@ def shrunk_effects(observed: Floats, error: Floats) -> Effects:
     error : (groups,) their standard errors, above 0
     """
     known = np.isfinite(observed) & np.isfinite(error) & (error > 0)
-    spread = _spread(observed[known], error[known])
-    precision = np.where(known, 1 / np.where(known, error, 1.0) ** 2, 0.0)
-    weight = spread**2 * precision / (1 + spread**2 * precision)
-    mean = weight * np.where(known, observed, 0.0)
-    deviation = np.sqrt(spread**2 / (1 + spread**2 * precision))
+    seen, noise = np.where(known, observed, 0.0), np.where(known, error, 1.0)
+    spreads = _grid(seen[known], noise[known])
+    weight = _posterior(spreads, seen[known], noise[known])
+    squared = spreads[:, None] ** 2
+    pull = np.where(known, squared / (squared + noise**2), 0.0)
+    means, variances = pull * seen, (1 - pull) * squared
+    mean = weight @ means
+    deviation = np.sqrt(np.maximum(weight @ (variances + means**2) - mean**2, 0.0))
     z = float(norm.ppf((1 + LEVEL) / 2))
-    by_chance = float(np.mean(error[known] ** 2)) if known.any() else 0.0
-    total = by_chance + spread**2
+    by_chance = float(np.mean(noise[known] ** 2)) if known.any() else 0.0
+    chance = float(weight @ (by_chance / np.maximum(by_chance + spreads**2, 1e-300)))
     return Effects(
         Estimate(mean, mean - z * deviation, mean + z * deviation),
-        spread,
-        by_chance / total if total > 0 else 1.0,
+        float(weight @ spreads),
+        chance if known.any() else 1.0,
     )
 
 
-def _spread(observed: Floats, error: Floats) -> float:
-    if len(observed) < 2:
-        return 0.0
-    weight = 1 / error**2
-    centre = float(np.sum(weight * observed) / np.sum(weight))
-    excess = float(np.sum(weight * (observed - centre) ** 2)) - (len(observed) - 1)
-    scale = float(np.sum(weight) - np.sum(weight**2) / np.sum(weight))
-    return float(np.sqrt(max(excess, 0.0) / scale)) if scale > 0 else 0.0
+def _grid(observed: Floats, error: Floats) -> Floats:
+    """(GRID,) spreads that may be: from none to far above what was seen."""
+    if not len(observed):
+        return np.zeros(1)
+    top = 4 * float(np.sqrt(np.mean(observed**2))) + float(np.median(error))
+    return np.linspace(0.0, top, GRID)
+
+
+def _posterior(spreads: Floats, observed: Floats, error: Floats) -> Floats:
+    """(spreads,) weights: likelihood of what was seen under each spread, scaled to sum to one."""
+    variance = spreads[:, None] ** 2 + error**2
+    log = -0.5 * (np.log(variance) + observed**2 / variance).sum(axis=1)
+    likely: Floats = np.exp(log - log.max())
+    return np.asarray(likely / likely.sum())
