@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test fast schema lint results features-doc lock clean
+.PHONY: help install demo test fast schema lint results features-doc lock bento clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -47,6 +47,11 @@ results: $(STAMP)  ## run the public data sets end to end and write docs/results
 
 features-doc: $(STAMP)  ## write docs/features.md from the catalogue
 	$(BIN)/dealcast features --markdown > docs/features.md
+
+bento: $(STAMP)  ## the service, its models and data (of ./workspace) in one archive: docs/deploy.md
+	@# BentoML installs uv to lock packages anew, which ours are already: a false one keeps it away.
+	@shim=$$(mktemp -d) && ln -s "$$(command -v false)" "$$shim/uv" \
+		&& PATH="$$shim:$$PATH" BENTOML_DO_NOT_TRACK=True $(BIN)/bentoml build; code=$$?; rm -r "$$shim"; exit $$code
 
 lock: $(STAMP)  ## resolve requirements.lock anew (needs `uv`); hashes only, no addresses
 	uv pip compile --python-version 3.11 --extra dev --extra postgres --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
