@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+import anyio.to_thread
 from fastapi import Body, FastAPI, Request
 from fastapi.responses import PlainTextResponse, Response
+from pydantic import BaseModel
 
 from serving import answers, changing, explaining, feedback, modelling, supposing
 from serving.engine import Engine
@@ -15,6 +17,7 @@ from serving.listing import Sight
 from serving.messages import (
     ChangesRequest,
     ExplainRequest,
+    FeaturesRequest,
     FeedbackRequest,
     ForecastRequest,
     PredictRequest,
@@ -24,12 +27,14 @@ from serving.messages import (
 )
 from serving.metrics import metrics_text
 from serving.problems import Problem, to_json
+from serving.readymade import QUICK_BYTES, predicted
 from serving.records import Records
 from serving.refusals import parse_as_of
 from serving.replies import (
     ChangesAnswer,
     Content,
     ExplainAnswer,
+    FeaturesAnswer,
     FeedbackAnswer,
     ForecastAnswer,
     Health,
@@ -105,6 +110,29 @@ def _add_deals(app: FastAPI, service: Service) -> None:
         ids = [deal.deal_id for deal in asked.deals]
         rows = answers.rows_of(sent, ids, reasons=asked.reasons)
         return _json({**answers.head(sent), "deals": rows})
+
+    @app.post(
+        "/predict/features",
+        response_model=FeaturesAnswer,
+        responses=BAD,
+        tags=["deals"],
+        openapi_extra=_body_of(FeaturesRequest),
+    )
+    async def predict_features(request: Request) -> Response:
+        """Give the probabilities of ready-made features, as the model reads them."""
+        body, view = await request.body(), service.engine.view()
+        found = (
+            predicted(view, body)
+            if len(body) <= QUICK_BYTES
+            else await anyio.to_thread.run_sync(predicted, view, body)
+        )
+        return Response(found, media_type="application/json")
+
+
+def _body_of(kind: type[BaseModel]) -> dict[str, Any]:
+    """Document a body that is read by hand."""
+    content = {"application/json": {"schema": kind.model_json_schema()}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _add_questions(app: FastAPI, service: Service) -> None:

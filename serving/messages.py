@@ -259,3 +259,14 @@ class PredictRequest(Request):
     deals: list[SentDeal] = Field(min_length=1, max_length=MOST_DEALS)
     reasons: bool = Field(True, description="whether to give reasons")
     as_of: AsOf = None
+
+
+class FeaturesRequest(Request):
+    """Rows of ready-made features."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"columns": ["age_days"], "data": [[30.0], [None]]}]}
+    )
+
+    columns: list[str] = Field(description="names of features; those left out count as missing")
+    data: list[list[float | None]] = Field(min_length=1, max_length=MOST_DEALS)

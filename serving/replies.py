@@ -114,6 +114,29 @@ class ScoreAnswer(Answer):
     deals: list[DealScore | NotOpen]
 
 
+class Chances(BaseModel):
+    """Probabilities of a row of features."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    p_won_30: Probability
+    p_won_60: Probability
+    p_won_90: Probability
+    p_won_180: Probability
+    p_won: Probability
+    p_lost_30: Probability
+    p_lost_60: Probability
+    p_lost_90: Probability
+    p_lost_180: Probability
+    p_lost: Probability
+
+
+class FeaturesAnswer(Answer):
+    """A row of probabilities for each row of features, in the order sent."""
+
+    rows: list[Chances]
+
+
 class ForecastRow(BaseModel):
     """One period of the total, of the open deals alone, or of a member of a roll-up."""
 

@@ -19,6 +19,7 @@ CASES = int(os.environ.get("SCHEMA_CASES", "8"))
 POSTS = (
     *("/rank", "/score", "/predict", "/explain", "/changes", "/what-if", "/forecast"),
     "/feedback",
+    "/predict/features",
 )
 SLOWER = {"/forecast": 4}
 """Simulates 10,000 paths for each other question: so many times fewer cases."""
