@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from training.backtest import Backtest
     from training.backtest_findings import Findings
     from training.backtest_plan import Plan
+    from training.origins import Past
 
 LONGEST_DAYS = 730
 FOLDER = "backtests"
@@ -115,13 +116,21 @@ def _minutes(seconds: float) -> str:
     return "a minute" if seconds < 90 else f"{seconds / 60:.0f} minutes"
 
 
-def _say_plan(plan: Plan, past: Any) -> None:
-    days = [f"{_day(cut)}" for cut in sorted(plan.cuts)]
+def _say_plan(plan: Plan, past: Past) -> None:
+    from training.origins import within
+
+    days = [_day(cut) for cut in sorted(plan.cuts)]
     err.print(
         f"{len(plan.cuts)} origins from {days[0]} to {days[-1]}, {len(plan.entries)} contenders, "
         f"{len(past.snapshots):,} snapshots: about {_minutes(plan.seconds)}",
         markup=False,
     )
+    if late := [within(h) for h in plan.horizons if not plan.mature(past.as_of, h)]:
+        err.print(
+            f"no origin is old enough to judge who is won {' or '.join(late)}; ask more --origins "
+            "if the history is long enough",
+            markup=False,
+        )
 
 
 def _day(cut: int) -> str:

@@ -41,7 +41,8 @@ class Findings:
     differences : a row a horizon and other contender, paired
     lists : a row a contender: its top tenth
     ages : a row an age band and contender: AUC within it
-    gains : contender -> share of the wins in the best-scored share of the deals
+    gains : contender -> share of the wins in the best-scored share of the deals; both only of
+        contenders asked wherever the served one was
     tiers : origin -> tier that was served there
     """
 
@@ -102,6 +103,7 @@ def find(
     main = MAIN if MAIN in horizons else horizons[-1]
     progress("segments, and what a perfect model would show")
     rows = {h: test.judged(name, h) for h in horizons}
+    everywhere = [each for each in test.answers if (rows[main] <= test.judged(each, main)).all()]
     return Findings(
         name=name,
         main=main,
@@ -111,19 +113,19 @@ def find(
         curves={h: reliability_curve(answers_of(test, name, h, rows[h])) for h in horizons},
         differences=differences(test, name),
         lists=top_tenth(test, main),
-        ages=_auc_by_age(test, main),
-        gains={each: _gain(test, each, main) for each in test.answers},
+        ages=_auc_by_age(test, main, everywhere),
+        gains={each: _gain(test, each, main) for each in everywhere},
         stability=_stability(test),
         tiers=dict(tiers or {}),
     )
 
 
-def _auc_by_age(test: Backtest, horizon: int) -> pd.DataFrame:
+def _auc_by_age(test: Backtest, horizon: int, names: list[str]) -> pd.DataFrame:
     bands = age_bands(test.rows["age_days"].to_numpy())
     order = pd.Series(test.rows["age_days"].to_numpy()).groupby(bands).mean().sort_values().index
     day, labels = test.rows["time"].to_numpy(), test.labels(horizon)
     found = []
-    for name in test.answers:
+    for name in names:
         judged, p = test.judged(name, horizon), test.p(name, horizon)
         for band in order:
             rows = judged & (bands == band)
@@ -136,8 +138,6 @@ def _auc_by_age(test: Backtest, horizon: int) -> pd.DataFrame:
 def _gain(test: Backtest, name: str, horizon: int, points: int = 101) -> np.ndarray[Any, Any]:
     """(points,) share of the wins in the best-scored 0, 1, ... 100 % of the snapshots."""
     rows = test.judged(name, horizon)
-    if not rows.any():
-        return np.full(points, np.nan)
     order = np.argsort(-test.p(name, horizon)[rows], kind="stable")
     won = np.concatenate([[0.0], np.cumsum(test.labels(horizon)[rows][order])])
     at = (np.linspace(0, 1, points) * len(order)).astype(int)

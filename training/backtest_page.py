@@ -77,6 +77,7 @@ DIFFERENCES = (
 )
 LISTS = (
     Column("name", "contender"),
+    Column("origins", "origins", ",.0f"),
     Column("listed", "deals listed", ".0%"),
     Column("precision", "won of them", ".1%"),
     Column("won_share", "won of all", ".1%"),

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from features.windows import DAY
 from training.backtest import Backtest, Entry
-from training.backtest_findings import Findings
+from training.backtest_findings import MAIN, Findings
 from training.baselines import (
     ClosedOnlyLightGBM,
     CrmPercentages,
@@ -22,14 +23,14 @@ from training.baselines import (
     StageAgeTable,
     catboost_missing,
 )
-from training.origins import Past, maturity, monthly_origins, named
+from training.origins import MONTH_DAYS, Past, maturity, monthly_origins, named
 from training.served import Served
 from training.tracking import Tracker
 
 SECONDS = 300.0
 FEWEST, MOST = 3, 12
+ALL_MONTHS = 60
 CATBOOST_EVERY = 3
-CATBOOST_HORIZON = 90
 SECONDS_A_ROW, CANDIDATES_A_ROW = 0.9e-3, 0.4e-3
 """Of an origin and row of the panel, on two idle cores; by firms of 1,500 and 6,000 deals."""
 LEAST_SECONDS = 5.0
@@ -64,25 +65,44 @@ class Plan:
         """Fits that progress will tell of."""
         return len(self.cuts) * len(self.entries)
 
+    def mature(self, as_of: int, horizon: int) -> bool:
+        """Tell whether any origin's month can be judged at a horizon."""
+        return min(self.cuts) + (maturity(horizon) + MONTH_DAYS) * DAY <= as_of
+
 
 def plan_backtest(
     past: Past, horizons: Sequence[int], origins: int | None = None, *, candidates: bool = False
 ) -> Plan:
     """Choose origins and contenders.
 
-    Without `origins` as many as take about five minutes, at least three and at most a year of
-    them. The newest one is mature for the main horizon (90 days, or the longest shorter one that
-    is asked): longer horizons are judged at the origins that are mature for them.
+    The newest origin is mature for the main horizon (90 days, or the longest shorter one that is
+    asked). Without `origins` as many months as take about five minutes, at least three and at most
+    a year of them; the oldest are put so far back that every horizon is mature at one of them, if
+    the history is long enough. With `origins` just so many months on end.
     """
-    asked = tuple(sorted(set(horizons), key=lambda h: maturity(h) if h else np.inf))
+    asked = tuple(sorted(set(horizons), key=lambda h: h or np.inf))
     a_row = SECONDS_A_ROW + (CANDIDATES_A_ROW if candidates else 0.0)
     one = LEAST_SECONDS + len(past.snapshots) * a_row
-    most = origins or int(np.clip(SECONDS // one, FEWEST, MOST))
-    short = [h for h in asked if maturity(h) <= CATBOOST_HORIZON] or [asked[0]]
-    cuts = monthly_origins(past, most, short)
+    main = [h for h in asked if maturity(h) <= MAIN] or [asked[0]]
+    if origins is None:
+        cuts = _spread(past, int(np.clip(SECONDS // one, FEWEST, MOST)), main, asked)
+    else:
+        cuts = monthly_origins(past, origins, main)
     served = Served(past)
     entries, absent = _entries(served, asked, candidates=candidates)
     return Plan(cuts, asked, entries, served, absent, one * len(cuts))
+
+
+def _spread(past: Past, most: int, main: Sequence[int], asked: Sequence[int]) -> list[int]:
+    """Newest months, and of all months the newest that is mature for each longer horizon."""
+    months = monthly_origins(past, ALL_MONTHS, main)
+    mature = [
+        [cut for cut in months if past.as_of - cut >= (maturity(h) + MONTH_DAYS) * DAY]
+        for h in asked
+    ]
+    older = {cuts[0] for cuts in mature if cuts}
+    newest = max(most - len(older - set(months[:most])), min(FEWEST, most))
+    return sorted(older | set(months[:newest]), reverse=True)
 
 
 def _entries(
@@ -96,7 +116,7 @@ def _entries(
     if why := catboost_missing():
         absent[PlainCatBoost.name] = why
     else:
-        horizon = CATBOOST_HORIZON if CATBOOST_HORIZON in asked else asked[0]
+        horizon = MAIN if MAIN in asked else asked[0]
         # A thousand rounds as it comes: it would take longer than all others together.
         entries.append(Entry(PlainCatBoost(), CATBOOST_EVERY, (horizon,)))
     if candidates:

@@ -39,7 +39,7 @@ def _figure(title_x: str, title_y: str, height: int = 360, **layout: Any) -> Fig
         height=height,
         margin={"l": 60, "r": 16, "t": 12, "b": 50},
         font={"family": "system-ui, sans-serif", "size": 13, "color": INK},
-        legend={"orientation": "h", "y": -0.2, "yanchor": "top", "x": 0},
+        legend={"orientation": "h", "y": -0.22, "yanchor": "top", "x": 0},
         xaxis_title=title_x,
         yaxis_title=title_y,
         hovermode="closest",
@@ -80,7 +80,7 @@ def reliability(found: Findings, horizon: int) -> Figure:
 
 def gain(found: Findings) -> Figure:
     """Share of the wins in the best-scored share of the deals."""
-    figure = _figure("share of open deals, best first", f"share of wins {within(found.main)}", 420)
+    figure = _figure("share of open deals, best first", f"share of wins {within(found.main)}", 500)
     for name, colour in colours(found).items():
         share = found.gains[name]
         figure.add_scatter(
@@ -99,7 +99,7 @@ def gain(found: Findings) -> Figure:
 
 def auc_by_age(found: Findings) -> Figure:
     """AUC among deals of an age open on the same day."""
-    figure = _figure("age of the deal", f"AUC, won {within(found.main)}", 420)
+    figure = _figure("age of the deal", f"AUC, won {within(found.main)}", 500)
     for name, colour in colours(found).items():
         rows = found.ages[found.ages["name"] == name]
         figure.add_scatter(

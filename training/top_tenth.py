@@ -33,6 +33,7 @@ def top_tenth(test: Backtest, horizon: int) -> pd.DataFrame:
         found.append(
             {
                 "name": name,
+                "origins": rows["origin"].nunique(),
                 "lists": float(rows.groupby(["time", "owner"]).ngroups),
                 "listed": float(likely.mean()),
                 "precision": float(won[likely].mean()),

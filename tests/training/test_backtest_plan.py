@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
 from features.snapshots import Snapshots
+from features.windows import DAY
 from training.backtest_plan import FEWEST, MOST, log_backtest, plan_backtest, slug
 from training.baselines import DirectCandidate, HazardCandidate, PlainCatBoost
-from training.origins import EVER
+from training.origins import EVER, MONTH_DAYS
 
 
 def names(plan):
@@ -44,9 +46,22 @@ def test_more_rows_take_longer_and_so_do_candidates(past):
 def test_newest_origin_is_mature_for_the_horizon_of_the_list(past):
     longer = plan_backtest(past, (30, 90, 180, EVER), 1)
     assert longer.cuts == plan_backtest(past, (90,), 1).cuts
+    assert len(longer.cuts) == 1
     assert longer.horizons == (30, 90, 180, EVER)
     assert plan_backtest(past, (30,), 1).cuts[0] > longer.cuts[0]
     assert plan_backtest(past, (EVER, 30), 1).horizons == (30, EVER)
+
+
+def test_every_horizon_is_mature_at_some_origin_where_the_history_is_long_enough(
+    past, monkeypatch
+):
+    monkeypatch.setattr("training.backtest_plan.SECONDS", 1.0)
+    plan = plan_backtest(past, (30, 90, 180))
+    assert all(plan.mature(past.as_of, h) for h in (30, 90, 180))
+    assert not plan_backtest(past, (30, 90, 180), 2).mature(past.as_of, 180)
+    gaps = {(a - b) % (MONTH_DAYS * DAY) for a, b in pairwise(plan.cuts)}
+    assert gaps == {0}
+    assert len(plan.cuts) == FEWEST + 1
 
 
 def test_catboost_is_told_absent_where_it_is_not_installed(past, monkeypatch):
