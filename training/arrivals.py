@@ -1,8 +1,11 @@
-"""Deals not yet created: how many will come, and what a new deal earns at each age.
+"""Deals not yet created: how many will come, and what they win at each age and on each day.
 
-Arrivals are a Poisson regression of monthly counts on level, growth and season, each shrunk; a new
-deal's wins by age come from the history's own cohorts (a life table of competing risks by week of
-age).
+Both are learned from daily counts. Arrivals follow a `DailyRate` (weekday, season, growth, drift).
+Wins follow a renewal equation: those of a day are the arrivals before it, each times the kernel
+of its segment at its age, times a `DailyRate` of winning (weekday, rush at the ends of month and
+quarter, season, drift). Kernel and rate are fitted in turn, each given the other, so that the
+kernel is a life table corrected for the days on which deals happened to be of an age, and for
+deals that have not lived long enough to tell. A deal lost and won after all counts as won.
 """
 
 from __future__ import annotations
@@ -10,165 +13,262 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.signal import fftconvolve
 
-from features.fiscal import boundaries, month_in_quarter
-from features.history import WON, History
+from features.history import LOST, WON, History
 from features.windows import DAY, NEVER, Floats, Ints
+from training.daily import DailyRate, fit_daily
 
-MONTHS_USED = 36
-GROWTH_SD = 0.25
-"""Prior standard deviation of the yearly growth of arrivals (log scale)."""
-SEASON_SD = 0.15
-"""Prior standard deviation of each month's departure from the year's level (log scale)."""
-COHORT_DAYS = 730
+MOST_DAYS = 5 * 366
+AGE_EDGES = np.concatenate(
+    [np.arange(0, 28, 2), np.arange(28, 112, 7), np.arange(112, 366, 14), np.arange(366, 1900, 56)]
+)
+"""Ages in days between which a kernel is constant."""
+WIN_GROWTH_SD = 0.05
+"""Prior standard deviation of a year's change of the chances of deals."""
+ROUNDS = 3
+LEAST_SEGMENT = 200
+"""Deals that a segment needs for a kernel of its own; smaller ones share the firm's."""
 PSEUDO_WINS = 20.0
-AGE_STEP = 7
+PSEUDO_A_BIN = 5.0
+SHARE_HALF_LIFE = 400.0
+"""Days after which a deal says half as much about how arrivals divide among segments."""
+SHOCK_PRIOR, SHOCK_PRIOR_QUARTERS = 0.08, 8.0
+"""Standard deviation of a quarter's shock (log scale) held to be likely, and its weight."""
+AGAIN_DAYS, AGAIN_BINS = 30, 24
+"""Length and number of the steps in which wins of lost deals are foreseen."""
+LOSSES_DAYS = 180
 
 
 @dataclass(frozen=True)
 class Arrivals:
-    """Rate of new deals and the life that awaits them.
+    """Rates of new deals and of wins, and the life that awaits a new deal.
 
     Attributes
     ----------
-    level : log of deals a day at `origin` (microseconds)
-    growth : log growth a year
-    season : (12,) log departure of each calendar month
-    dispersion : variance of monthly counts over their mean, at least 1
-    win_by_age : (ages,) P(won by the end of each AGE_STEP days of age)
-    quarter_shape : (3,) wins in each month of a fiscal quarter against their mean
-    start_month : month in which the fiscal year starts
+    created : new deals a day
+    won : wins a day against those that the kernels expect
+    kernels : (segments, ages in days) wins a day of one new deal, on a day of rate 1
+    shares : (segments,) shares of the arrivals to come
+    segment : (deals,) segment of each deal of the history
+    again : (AGAIN_BINS,) wins a day to come of deals that were lost, by AGAIN_DAYS from the cut
+    shock_sd : standard deviation (log scale) of what moves all wins of a quarter together
     """
 
-    origin: int
-    level: float
-    growth: float
-    season: Floats
-    dispersion: float
-    win_by_age: Floats
-    quarter_shape: Floats
-    start_month: int = 1
+    created: DailyRate
+    won: DailyRate
+    kernels: Floats
+    shares: Floats
+    segment: Ints
+    again: Floats
+    shock_sd: float
 
-    def a_day(self, at: Ints) -> Floats:
-        """(n,) expected new deals a day at instants."""
-        years = np.clip((at - self.origin) / (365.25 * DAY), -5, 1.5)
-        month = at.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64) % 12
-        rate: Floats = np.exp(self.level + self.growth * years + self.season[month])
-        return rate
+    @property
+    def level_sd(self) -> float:
+        """Standard error of the log level of the wins of new deals."""
+        return float(np.hypot(self.created.ahead_sd, self.won.ahead_sd))
 
     def wins_between(self, as_of: int, edges: Ints) -> Floats:
-        """(periods,) expected wins in each period of deals created from `as_of` on."""
-        days = max(int(np.ceil((edges[-1] - as_of) / DAY)), 1)
-        day = as_of + np.arange(days) * DAY
-        grid = np.arange(len(self.win_by_age) + 1) * AGE_STEP
-        by_age = np.interp(np.arange(days + 1), grid, np.concatenate([[0.0], self.win_by_age]))
-        wins = np.convolve(self.a_day(day), np.diff(by_age))[:days]
-        wins = wins * self.quarter_shape[month_in_quarter(day, self.start_month)]
-        period = np.searchsorted(edges, day, side="right") - 1
-        return np.bincount(period, wins, minlength=len(edges) - 1).astype(float)
+        """(segments, periods) expected wins in each period of deals created from `as_of` on.
+
+        Wins of deals lost before, reopened and won after all are among them, in proportion.
+        """
+        day = _midnights(as_of, int(edges[-1]))
+        created = self.created.rate(day) * _share_left(day, as_of)
+        rate, period = self.won.rate(day), np.searchsorted(edges, day, side="right") - 1
+        step = np.minimum((day - as_of) // (AGAIN_DAYS * DAY), AGAIN_BINS - 1)
+        again = self.again[np.maximum(step, 0)] * np.clip(_share_left(day, as_of), 0, 1)
+        found = np.zeros((len(self.shares), len(edges) - 1))
+        inside = (period >= 0) & (period < len(edges) - 1)
+        for k, (kernel, share) in enumerate(zip(self.kernels, self.shares, strict=True)):
+            life = np.zeros(len(day))
+            life[: len(kernel)] = kernel[: len(day)]
+            wins = (_convolved(created, life) * rate + again) * share
+            found[k] = np.bincount(period[inside], wins[inside], minlength=len(edges) - 1)
+        return found
+
+
+def _midnights(first: int, end: int) -> Ints:
+    """Midnights from that of the day of `first` on, those before `end`."""
+    return np.arange(first // DAY, -(-end // DAY)) * DAY
+
+
+def _share_left(day: Ints, as_of: int) -> Floats:
+    """(days,) share of each day that comes after `as_of`."""
+    left: Floats = np.clip((day + DAY - as_of) / DAY, 0.0, 1.0)
+    return left
+
+
+def _convolved(arrivals: Floats, kernel: Floats) -> Floats:
+    found: Floats = np.maximum(fftconvolve(arrivals, kernel)[: len(arrivals)], 0.0)
+    return found
+
+
+@dataclass(frozen=True)
+class _Days:
+    """Daily counts before the cut: midnights, exposure of each day, deals' days and wins' days.
+
+    `wins` are closings; a win's `age` is counted from its deal's creation.
+    """
+
+    at: Ints
+    exposure: Floats
+    deals: Ints
+    born: Ints
+    winners: Ints
+    won: Ints
+    age: Ints
+
+    def count(self, place: Ints) -> Floats:
+        """(days,) how many fall on each day."""
+        return np.bincount(place, minlength=len(self.at)).astype(float)
+
+
+def _days(history: History, cut: int) -> _Days:
+    deals = np.flatnonzero(history.known_from < cut)
+    created = history.created[deals]
+    earliest = int(created.min(initial=cut - 30 * DAY)) if len(deals) else cut - 30 * DAY
+    first = max(earliest, cut - MOST_DAYS * DAY) // DAY
+    at = np.arange(first, -(-cut // DAY)) * DAY
+    closings = history.closings
+    wins = np.flatnonzero((closings.values["outcome"] == WON) & (closings.time < cut))
+    happened = closings.values["happened"][wins].astype(np.int64) // DAY
+    born = history.created[closings.group[wins]] // DAY
+    recent = happened >= first
+    wins, happened, born = wins[recent], happened[recent], born[recent]
+    last = len(at) - 1
+    return _Days(
+        at=at,
+        exposure=np.clip((cut - at) / DAY, 0.0, 1.0),
+        deals=deals[created >= first * DAY],
+        born=np.minimum(created[created >= first * DAY] // DAY - first, last),
+        winners=closings.group[wins],
+        won=np.minimum(happened - first, last),
+        age=np.clip(happened - np.maximum(born, first), 0, last),
+    )
 
 
 def fit_arrivals(history: History, cut: int) -> Arrivals:
-    """Learn from deals known before `cut`."""
-    created = history.created[history.known_from < cut]
-    edges = _months_before(cut, created)
-    counts = np.histogram(created, edges)[0].astype(float)
-    days = np.diff(edges) / DAY
-    level, growth, season = _poisson(counts, days, edges, cut)
-    expected = days * np.exp(_linear(edges, cut, level, growth, season))
-    spread = (
-        float(np.mean((counts - expected) ** 2 / np.maximum(expected, 1e-9))) if len(days) else 1
+    """Learn from what was known before `cut` (microseconds)."""
+    days, start_month = _days(history, cut), history.settings.fiscal_year_start_month
+    segment = _segments(history, days.deals)
+    count = int(segment.max(initial=0)) + 1
+    arrived = [days.count(days.born[segment[days.deals] == k]) for k in range(count)]
+    wins, calendar = days.count(days.won), days.exposure
+    for _ in range(ROUNDS):
+        whole = _kernel(np.sum(arrived, axis=0), days.age, calendar)
+        kernels = [
+            _shrunk_kernel(arrived[k], days.age[segment[days.winners] == k], calendar, whole)
+            for k in range(count)
+        ]
+        pairs = zip(arrived, kernels, strict=True)
+        expected = np.sum([_convolved(a, f) for a, f in pairs], axis=0) * days.exposure
+        won = fit_daily(
+            days.at, wins, expected, cut, start_month=start_month, growth_sd=WIN_GROWTH_SD
+        )
+        calendar = won.rate(days.at) * days.exposure
+    created = fit_daily(
+        days.at, np.sum(arrived, axis=0), days.exposure, cut, start_month=start_month, rush=False
     )
+    weight = 0.5 ** ((cut - days.at) / DAY / SHARE_HALF_LIFE)
+    shares = np.array([weight @ each for each in arrived]) + 1e-9
     return Arrivals(
-        cut,
-        level,
-        growth,
-        season,
-        max(spread, 1.0),
-        _win_by_age(history, cut),
-        _quarter_shape(history, cut),
-        history.settings.fiscal_year_start_month,
+        created=created,
+        won=won,
+        kernels=np.array(kernels),
+        shares=shares / shares.sum(),
+        segment=segment,
+        again=_won_again(history, cut),
+        shock_sd=_shock_sd(wins, expected * won.rate(days.at), won.dispersion),
     )
 
 
-def _quarter_shape(history: History, cut: int) -> Floats:
-    """(3,) share of each month of the fiscal quarter in the wins of whole quarters, times 3.
+def _segments(history: History, deals: Ints) -> Ints:
+    """(deals,) pipelines with enough deals, numbered; 0 holds all others."""
+    code = history.encoded("deals", "pipeline").code + 1
+    known = np.bincount(code[deals], minlength=int(code.max(initial=0)) + 1)
+    large = np.flatnonzero(known >= LEAST_SEGMENT)
+    number = np.zeros(len(known), np.int64)
+    number[large] = np.arange(1, len(large) + 1)
+    found = number[code]
+    # Numbers that no deal bears would be segments without arrivals.
+    return found - 1 if len(deals) and found[deals].min() > 0 and found.min() > 0 else found
 
-    Shrunk to 1 by PSEUDO_WINS wins a month.
+
+def _bins(days: int) -> tuple[Ints, int]:
+    """(days,) bin of each age, and how many bins there are."""
+    of_age = np.searchsorted(AGE_EDGES, np.arange(days), side="right") - 1
+    return of_age, int(of_age.max(initial=0)) + 1
+
+
+def _exposure(arrived: Floats, calendar: Floats) -> Floats:
+    """(ages,) deal days at each age, each weighed by the rate of its day."""
+    days = len(arrived)
+    found: Floats = np.maximum(fftconvolve(calendar, arrived[::-1])[days - 1 :][:days], 0.0)
+    return found
+
+
+def _kernel(arrived: Floats, age: Ints, calendar: Floats) -> Floats:
+    """(ages,) wins a day of age over the exposure, constant between AGE_EDGES."""
+    of_age, bins = _bins(len(arrived))
+    exposed = np.bincount(of_age, _exposure(arrived, calendar), minlength=bins)
+    wins = np.bincount(of_age[age], minlength=bins)
+    rate: Floats = np.where(exposed >= 1, wins / np.maximum(exposed, 1.0), 0.0)
+    return rate[of_age]
+
+
+def _shrunk_kernel(arrived: Floats, age: Ints, calendar: Floats, whole: Floats) -> Floats:
+    """Kernel of a segment: the firm's, scaled, bent bin by bin as far as its wins carry it."""
+    of_age, bins = _bins(len(arrived))
+    usual = np.bincount(of_age, whole * _exposure(arrived, calendar), minlength=bins)
+    wins = np.bincount(of_age[age], minlength=bins)
+    scale = (wins.sum() + PSEUDO_WINS) / (usual.sum() + PSEUDO_WINS)
+    bend = (wins + PSEUDO_A_BIN) / (usual * scale + PSEUDO_A_BIN)
+    kernel: Floats = whole * scale * bend[of_age]
+    return kernel
+
+
+def _shock_sd(wins: Floats, expected: Floats, dispersion: float) -> float:
+    """What the wins of past quarters vary beyond chance, shrunk to the prior."""
+    quarters = len(wins) // 91
+    parts = [
+        np.array_split(x[len(x) - 91 * quarters :], max(quarters, 1)) for x in (wins, expected)
+    ]
+    seen, usual = (np.array([part.sum() for part in side]) for side in parts)
+    ratio = seen / np.maximum(usual, 1.0) - 1
+    # A few wins say nothing of a shock: each quarter weighs by how small chance is beside it.
+    weight = 1 / (1 + dispersion / np.maximum(usual, 1e-9) / SHOCK_PRIOR**2)
+    excess = weight @ (ratio**2 - dispersion / np.maximum(usual, 1.0))
+    variance = (SHOCK_PRIOR_QUARTERS * SHOCK_PRIOR**2 + excess) / (
+        SHOCK_PRIOR_QUARTERS + weight.sum()
+    )
+    return float(np.sqrt(np.clip(variance, (SHOCK_PRIOR / 2) ** 2, 0.5**2)))
+
+
+def _won_again(history: History, cut: int) -> Floats:
+    """(AGAIN_BINS,) wins a day to come of deals known now and lost before they are won.
+
+    Counted as of past instants: wins of deals known then which were not the next closing of a
+    deal open then, against the losses of the half-year before.
     """
-    closings = history.closings
-    won = (closings.values["outcome"] == WON) & (closings.time < cut)
-    at = closings.values["happened"][won].astype(np.int64)
-    start_month = history.settings.fiscal_year_start_month
-    first = boundaries(int(at.min()), "quarter", 2, start_month)[1] if len(at) else cut
-    last = boundaries(cut, "quarter", 1, start_month)[0]
-    at = at[(at >= first) & (at < last)]
-    wins = np.bincount(month_in_quarter(at, start_month), minlength=3) + PSEUDO_WINS
-    shape: Floats = 3 * wins / wins.sum()
-    return shape
+    closings, stages = history.closings, history.stages
+    lost = closings.where((closings.values["outcome"] == LOST) & (closings.time < cut))
+    wins = np.flatnonzero((closings.values["outcome"] == WON) & (closings.time < cut))
+    deal, at = closings.group[wins], closings.time[wins]
+    before = lost.count(deal, at) > 0
+    deal, at = deal[before], at[before]
+    reopened = stages.next_index(deal, lost.last_time(deal, at) + 1)
+    until = np.where(reopened >= 0, stages.time[reopened], NEVER) if len(deal) else at
+    per_loss, losses = np.zeros(AGAIN_BINS), np.zeros(AGAIN_BINS)
+    for back in range(1, AGAIN_BINS + 1):
+        then = cut - back * AGAIN_DAYS * DAY
+        counts = (history.known_from[deal] < then) & (until >= then) & (at >= then)
+        step = (at[counts] - then) // (AGAIN_DAYS * DAY)
+        per_loss[:back] += np.bincount(step, minlength=AGAIN_BINS)[:back]
+        losses[:back] += _losses_before(lost.time, then)
+    rate: Floats = per_loss / np.maximum(losses, 1.0) / AGAIN_DAYS
+    return rate * _losses_before(lost.time, cut)
 
 
-def _months_before(cut: int, created: Ints) -> Ints:
-    """Edges of the months of history, oldest first; the last one ends at the cut."""
-    first = int(created.min()) if len(created) else cut - 30 * DAY
-    begin = max(first, cut - int(MONTHS_USED * 30.44 * DAY))
-    months = boundaries(begin, "month", MONTHS_USED + 2)
-    inside = months[(months > begin) & (months < cut)]
-    return np.unique(np.concatenate([[begin], inside, [cut]]))
-
-
-def _terms(edges: Ints, cut: int) -> tuple[Floats, Ints]:
-    middle = ((edges[:-1] + edges[1:]) // 2).astype(np.int64)
-    month = middle.astype("datetime64[us]").astype("datetime64[M]").astype(np.int64) % 12
-    return (middle - cut) / (365.25 * DAY), month
-
-
-def _linear(edges: Ints, cut: int, level: float, growth: float, season: Floats) -> Floats:
-    years, month = _terms(edges, cut)
-    out: Floats = level + growth * years + season[month]
-    return out
-
-
-def _poisson(counts: Floats, days: Floats, edges: Ints, cut: int) -> tuple[float, float, Floats]:
-    """Level, growth and season by penalised Newton steps (a normal prior on growth and season)."""
-    years, month = _terms(edges, cut)
-    season_known = float(np.ptp(years)) > 1.5 if len(years) else False
-    design = np.zeros((len(counts), 14))
-    design[:, 0], design[:, 1] = 1.0, years
-    if season_known:
-        design[np.arange(len(counts)), 2 + month] = 1.0
-    prior = np.diag([1e-6, 1 / GROWTH_SD**2, *[1 / SEASON_SD**2] * 12])
-    beta = np.zeros(14)
-    beta[0] = np.log(max(counts.sum(), 0.5) / max(days.sum(), 1.0))
-    # Counts are over-dispersed: each weighs as if its variance were twice its mean.
-    for _ in range(25):
-        mean = days * np.exp(np.clip(design @ beta, -20, 20))
-        gradient = design.T @ (counts - mean) / 2 - prior @ beta
-        hessian = design.T @ (design * mean[:, None]) / 2 + prior
-        beta = beta + np.linalg.solve(hessian, gradient)
-    return float(beta[0]), float(beta[1]), beta[2:]
-
-
-def _win_by_age(history: History, cut: int) -> Floats:
-    """(ages,) Aalen-Johansen incidence of winning by age, over the cohorts of two years."""
-    deals = np.flatnonzero(
-        (history.known_from < cut) & (history.created >= cut - COHORT_DAYS * DAY)
-    )
-    closings = history.closings
-    index = closings.next_index(deals, history.created[deals])
-    known = np.where(index >= 0, closings.time[index] if len(closings.time) else 0, NEVER) < cut
-    end = np.where(known, closings.values["happened"][index] if len(closings.time) else 0, cut)
-    age = np.maximum(end - history.created[deals], 0) / DAY
-    won = known & (
-        (closings.values["outcome"][index] == WON)
-        if len(closings.time)
-        else np.zeros(len(deals), bool)
-    )
-    bins = np.arange(0, COHORT_DAYS + AGE_STEP, AGE_STEP)
-    entered = np.histogram(age, bins)[0]
-    at_risk = np.maximum(len(deals) - np.concatenate([[0], np.cumsum(entered)[:-1]]), 1)
-    ended = np.histogram(age[known], bins)[0] / at_risk
-    hazard = np.histogram(age[won], bins)[0] / at_risk
-    still_open = np.concatenate([[1.0], np.cumprod(1 - np.minimum(ended, 1.0))[:-1]])
-    incidence: Floats = np.cumsum(still_open * hazard)
-    return incidence
+def _losses_before(times: Ints, at: int) -> int:
+    return int(((times < at) & (times >= at - LOSSES_DAYS * DAY)).sum())

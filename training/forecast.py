@@ -2,29 +2,30 @@
 
 On each path every open deal is won in a period (or not) by its incidence, at its expected amount
 times an error that the amount model has made; deals not yet created win at a Poisson rate and look
-like a recent win. One shock a fiscal quarter is shared by all deals of a path: without it
-intervals are too narrow, for deals do not fail independently. Every roll-up sums the same paths,
-so parts add up to the whole on each of them.
+like a past win of their pipeline. One shock a fiscal quarter is shared by all deals of a path:
+without it intervals are too narrow, for deals do not fail independently. What the models may be
+wrong by is drawn once a path. Every roll-up sums the same paths, so parts add up to the whole on
+each of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from features.fiscal import Period, boundaries, period_name
-from features.windows import DAY, Floats, Ints
+from features.windows import DAY, Bools, Floats, Ints
 
 Sums = npt.NDArray[np.float32]
 
 PATHS = 10_000
 CHUNK_CELLS = 4_000_000
-SHOCK_SD = 0.20
-"""Prior standard deviation of a quarter's shock, log scale."""
+SHOCK_SD = 0.1
+"""Standard deviation of a quarter's shock (log scale) where none was learned."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +38,16 @@ class OpenDeals:
     amount : (deals,) mean amount if won, in the unit of the forecast
     errors : log errors of the amounts, drawn from at random
     labels : (deals,) rows with a column for each dimension of roll-up
+    guessed : (deals,) whether no amount is known; without it all are
+    guessed_errors : log errors of the amounts of such deals
     """
 
     won_by: Floats
     amount: Floats
     errors: Floats
     labels: pd.DataFrame
+    guessed: Bools | None = None
+    guessed_errors: Floats = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
@@ -53,13 +58,15 @@ class NewDeals:
     ----------
     wins : (periods,) expected wins in each period
     dispersion : variance of their number over its mean, at least 1
-    amounts, labels : recent wins, the likes of which will come
+    amounts, labels : past wins, the likes of which will come
+    weights : how likely each of them is to come again; without it all are alike
     """
 
     wins: Floats
     dispersion: float
     amounts: Floats
     labels: pd.DataFrame
+    weights: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +75,24 @@ class Booked:
 
     amounts: Floats
     labels: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What moves many deals of a path together: standard deviations on the log scale.
+
+    Attributes
+    ----------
+    shock : of a fiscal quarter, shared by open and new deals
+    opened, new : of the level of the wins of open deals and of those not yet created, which the
+        models may have wrong
+    amount : of the mean amount of deals not yet created
+    """
+
+    shock: float = SHOCK_SD
+    opened: float = 0.0
+    new: float = 0.0
+    amount: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -117,7 +142,7 @@ def simulate_forecast(
     dimensions: Sequence[str] = (),
     paths: int = PATHS,
     seed: int = 0,
-    shock_sd: float = SHOCK_SD,
+    spread: Spread | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> Simulation:
     """Simulate; time is linear in open deals x paths x periods, memory in chunks of paths."""
@@ -129,15 +154,13 @@ def simulate_forecast(
     split = {d: np.split(code, cut) for d, code in codes.items()}
     shape = {d: (paths, periods, len(members[d])) for d in codes}
     totals = {side: {d: np.zeros(shape[d], np.float32) for d in codes} for side in ("open", "new")}
-    quarters = int(calendar.quarter.max()) + 1
-    shocks = np.exp(rng.normal(-(shock_sd**2) / 2, shock_sd, (paths, quarters)))
+    moved = _moved(rng, spread or Spread(), calendar.quarter, paths)
     step = max(1, CHUNK_CELLS // max(len(open_deals.amount), 1))
     for begin in range(0, paths, step):
         part = slice(begin, min(begin + step, paths))
-        shock = shocks[part][:, calendar.quarter]
-        wins = _open_wins(rng, open_deals, shock)
+        wins = _open_wins(rng, open_deals, moved.opened[part])
         _add(totals["open"], part, wins, {d: s[0] for d, s in split.items()})
-        wins = _new_wins(rng, new_deals, shock)
+        wins = _new_wins(rng, new_deals, moved.new[part], moved.amount[part])
         _add(totals["new"], part, wins, {d: s[1] for d, s in split.items()})
         if progress:
             progress(part.stop / paths)
@@ -146,6 +169,26 @@ def simulate_forecast(
         for d, s in split.items()
     }
     return Simulation(calendar, totals["open"], totals["new"], sums, members)
+
+
+@dataclass(frozen=True)
+class _Moved:
+    """Factors on the hazards (paths, periods) of open and new deals, and on amounts (paths,)."""
+
+    opened: Floats
+    new: Floats
+    amount: Floats
+
+
+def _moved(rng: np.random.Generator, spread: Spread, quarter: Ints, paths: int) -> _Moved:
+    """Draw what moves the deals of each path together; every factor has a mean of 1."""
+
+    def factors(sd: float, count: int) -> Floats:
+        return np.exp(rng.normal(-(sd**2) / 2, sd, (paths, count)))
+
+    shock = factors(spread.shock, int(quarter.max()) + 1)[:, quarter]
+    opened, new, amount = (factors(sd, 1) for sd in (spread.opened, spread.new, spread.amount))
+    return _Moved(shock * opened, shock * new, amount[:, 0])
 
 
 def _members(
@@ -170,29 +213,45 @@ class Wins:
     paths: int
 
 
-def _open_wins(rng: np.random.Generator, deals: OpenDeals, shock: Floats) -> Wins:
-    """Each deal is won when its cumulative hazard, shocked, passes an exponential draw."""
-    paths, count = len(shock), len(deals.amount)
+def _open_wins(rng: np.random.Generator, deals: OpenDeals, moved: Floats) -> Wins:
+    """Each deal is won when its cumulative hazard, moved, passes an exponential draw.
+
+    Only draws that the largest hazard of the path could pass are followed through the periods.
+    """
+    paths, count = len(moved), len(deals.amount)
     survival = 1 - np.clip(deals.won_by, 0, 1 - 1e-9)
     hazard = np.diff(-np.log(survival), axis=1, prepend=0.0).clip(min=0).astype(np.float32)
-    draw = rng.standard_exponential((paths, count), dtype=np.float32)
-    period = np.full((paths, count), len(deals.won_by[0]) if count else 0, np.int16)
-    passed = np.zeros((paths, count), np.float32)
+    factor = np.ascontiguousarray(moved.T, np.float32)
+    draw = rng.standard_exponential((count, paths), dtype=np.float32)
+    most = factor.max(axis=0, initial=0.0)
+    deal, path = np.nonzero(draw < hazard.sum(axis=1)[:, None] * most)
+    left = draw[deal, path]
+    found: list[tuple[Ints, Ints, Ints]] = []
     for k in range(hazard.shape[1]):
-        passed += shock[:, k, None].astype(np.float32) * hazard[:, k]
-        period = np.where((passed >= draw) & (period == hazard.shape[1]), k, period)
-    path, deal = np.nonzero(period < hazard.shape[1])
+        left -= hazard[deal, k] * factor[k, path]
+        won = left <= 0
+        found.append((deal[won], path[won], np.full(int(won.sum()), k)))
+        deal, path, left = deal[~won], path[~won], left[~won]
+    deal, path, period = (np.concatenate(part) for part in zip(*found, strict=True))
+    return Wins(path, period, deal, _amounts_drawn(rng, deals, deal), paths)
+
+
+def _amounts_drawn(rng: np.random.Generator, deals: OpenDeals, deal: Ints) -> Floats:
+    """(wins,) expected amounts times errors like those made before, of mean 1."""
     amount = deals.amount[deal]
-    if len(deals.errors):
-        noise = np.exp(rng.choice(deals.errors, len(deal)))
-        amount = amount * noise / np.exp(deals.errors).mean()
-    return Wins(path, period[path, deal].astype(np.int64), deal, amount, paths)
+    guessed = np.zeros(len(deals.amount), bool) if deals.guessed is None else deals.guessed
+    for errors, rows in ((deals.errors, ~guessed), (deals.guessed_errors, guessed)):
+        which = np.flatnonzero(rows[deal])
+        if len(errors) and len(which):
+            factor = np.exp(errors) / np.exp(errors).mean()
+            amount[which] *= factor[rng.integers(0, len(errors), len(which))]
+    return amount
 
 
-def _new_wins(rng: np.random.Generator, deals: NewDeals, shock: Floats) -> Wins:
+def _new_wins(rng: np.random.Generator, deals: NewDeals, moved: Floats, amount: Floats) -> Wins:
     """Numbers of wins are Poisson, or negative binomial where arrivals are over-dispersed."""
-    paths = len(shock)
-    mean = np.maximum(shock * deals.wins, 0.0)
+    paths = len(moved)
+    mean = np.maximum(moved * deals.wins, 0.0)
     if not len(deals.amounts):
         mean = np.zeros_like(mean)
     extra = deals.dispersion - 1.0
@@ -201,11 +260,20 @@ def _new_wins(rng: np.random.Generator, deals: NewDeals, shock: Floats) -> Wins:
     number = rng.poisson(mean)
     path = np.repeat(np.repeat(np.arange(paths), number.shape[1]), number.ravel())
     period = np.repeat(np.tile(np.arange(number.shape[1]), paths), number.ravel())
-    template = (
-        rng.integers(0, len(deals.amounts), len(path)) if len(path) else np.zeros(0, np.int64)
-    )
-    amount = deals.amounts[template] if len(path) else np.zeros(0)
-    return Wins(path, period, template, amount, paths)
+    template = _templates(rng, deals, len(path))
+    amounts = deals.amounts[template] * amount[path] if len(path) else np.zeros(0)
+    return Wins(path, period, template, amounts, paths)
+
+
+def _templates(rng: np.random.Generator, deals: NewDeals, size: int) -> Ints:
+    """(size,) past wins that new ones are like."""
+    if not size:
+        return np.zeros(0, np.int64)
+    if deals.weights is None:
+        return rng.integers(0, len(deals.amounts), size)
+    upto = np.cumsum(deals.weights)
+    found: Ints = np.searchsorted(upto, rng.random(size) * upto[-1], side="right")
+    return found
 
 
 def _add(totals: dict[str, Sums], part: slice, wins: Wins, codes: dict[str, Ints]) -> None:

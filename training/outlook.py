@@ -13,24 +13,29 @@ from features.history import WON, History
 from features.snapshots import Snapshots
 from features.windows import DAY, Bools, Floats, Ints
 from training.amount import closing_amounts
-from training.arrivals import fit_arrivals
+from training.arrivals import Arrivals, fit_arrivals
 from training.bundle import Bundle
 from training.forecast import (
     PATHS,
-    SHOCK_SD,
     Booked,
     Calendar,
     NewDeals,
     OpenDeals,
+    Spread,
     forecast_table,
     simulate_forecast,
 )
 from training.scoring import Scored, current_owner, score, team_of
 from training.targets import Targets, with_targets
+from training.timing import calendar_days
 
 DIMENSIONS = ("owner", "team", "pipeline", "source")
-TEMPLATE_DAYS = 365
-MOST_TEMPLATES = 5_000
+TEMPLATE_DAYS = 3 * 365
+MOST_TEMPLATES = 10_000
+AMOUNT_GROWTH_SD = 0.05
+"""Prior standard deviation of a year's growth of amounts, log scale."""
+OPEN_LEVEL_SD = 0.05
+"""What the close model's level may be wrong by however many wins it has seen, log scale."""
 
 
 @dataclass(frozen=True)
@@ -74,17 +79,18 @@ def make_outlook(
     scored = scored or score(bundle, history, as_of)
     calendar = Calendar.of(as_of, period, periods, history.settings.fiscal_year_start_month)
     priced = bundle.amount.wins > 0
-    wins = _recent_wins(history, as_of)
-    deals = _open(scored, bundle, history, calendar, priced)
+    arrivals = fit_arrivals(history, as_of)
+    deals = _open(scored, bundle, history, calendar, arrivals, priced)
+    new = _new(history, as_of, calendar, arrivals, priced)
     simulation = simulate_forecast(
         calendar,
         deals,
-        _new(history, as_of, calendar, wins, priced),
+        new,
         _booked(history, calendar, priced),
         dimensions=by,
         paths=paths,
         seed=seed,
-        shock_sd=float(np.hypot(SHOCK_SD, 1 / np.sqrt(max(len(wins), 1)))),
+        spread=_spread(arrivals, new),
         progress=progress,
     )
     return Outlook(
@@ -114,19 +120,41 @@ def labels_of(history: History, deal: Ints, time: Ints) -> pd.DataFrame:
 
 
 def _open(
-    scored: Scored, bundle: Bundle, history: History, calendar: Calendar, priced: bool
+    scored: Scored,
+    bundle: Bundle,
+    history: History,
+    calendar: Calendar,
+    arrivals: Arrivals,
+    priced: bool,
 ) -> OpenDeals:
     amount = scored.expected_amount if priced else np.ones(len(scored.frame))
+    days = calendar_days(scored.incidence, arrivals.won, calendar.as_of, calendar.ends_in_days)
+    none = np.zeros(0)
     return OpenDeals(
-        scored.incidence.won_by(calendar.ends_in_days),
+        scored.incidence.won_by(days),
         amount,
-        bundle.amount.ratio.errors if priced else np.zeros(0),
+        bundle.amount.ratio.errors if priced else none,
         labels_of(history, scored.snapshots.deal, scored.snapshots.time),
+        scored.frame["amount_missing"].to_numpy(bool),
+        bundle.amount.level.errors if priced else none,
     )
 
 
-def _recent_wins(history: History, as_of: int) -> Ints:
-    """Closings won in the year before as-of (of all time where those are few): index of each."""
+def _spread(arrivals: Arrivals, new: NewDeals) -> Spread:
+    """What the models may be wrong by, from the number of wins behind them."""
+    wins = max(len(new.amounts), 1)
+    mean = max(float(new.amounts.mean()), 1e-9) if len(new.amounts) else 1.0
+    variation = float(new.amounts.std()) / mean if len(new.amounts) else 0.0
+    return Spread(
+        shock=arrivals.shock_sd,
+        opened=float(np.hypot(OPEN_LEVEL_SD, 1 / np.sqrt(wins))),
+        new=arrivals.level_sd,
+        amount=float(min(variation / np.sqrt(wins), 0.5)),
+    )
+
+
+def _past_wins(history: History, as_of: int) -> Ints:
+    """Closings won in the years before as-of (of all time where those are few): indices."""
     closings = history.closings
     won = (closings.values["outcome"] == WON) & (closings.time < as_of)
     recent = won & (closings.time >= as_of - TEMPLATE_DAYS * DAY)
@@ -134,16 +162,32 @@ def _recent_wins(history: History, as_of: int) -> Ints:
     return found[:: max(1, int(np.ceil(len(found) / MOST_TEMPLATES)))]
 
 
-def _new(history: History, as_of: int, calendar: Calendar, wins: Ints, priced: bool) -> NewDeals:
-    arrivals = fit_arrivals(history, as_of)
+def _new(
+    history: History, as_of: int, calendar: Calendar, arrivals: Arrivals, priced: bool
+) -> NewDeals:
     closings = history.closings
-    amounts, wins = _amounts(history, wins, priced)
+    amounts, wins = _amounts(history, _past_wins(history, as_of), priced)
+    amounts = amounts * _inflation(amounts, (as_of - closings.time[wins]) / (365.25 * DAY))
+    expected = arrivals.wins_between(as_of, calendar.edges)
+    segment = arrivals.segment[closings.group[wins]]
+    usual = np.bincount(segment, minlength=len(expected))
     return NewDeals(
-        arrivals.wins_between(as_of, calendar.edges),
-        arrivals.dispersion,
+        expected.sum(axis=0),
+        arrivals.won.dispersion,
         amounts,
         labels_of(history, closings.group[wins], closings.time[wins]),
+        (expected.sum(axis=1) / np.maximum(usual, 1))[segment] + 1e-12,
     )
+
+
+def _inflation(amounts: Floats, years: Floats) -> Floats:
+    """(wins,) factor that brings amounts of years ago to those of as-of; shrunk to 1."""
+    if len(amounts) < 2:
+        return np.ones(len(amounts))
+    log, back = np.log(amounts), years - years.mean()
+    residual = max(float(log.var()), 1e-9)
+    growth = -float(back @ log) / (float(back @ back) + residual / AMOUNT_GROWTH_SD**2)
+    return np.exp(growth * years)
 
 
 def _booked(history: History, calendar: Calendar, priced: bool) -> Booked:

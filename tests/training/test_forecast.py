@@ -11,6 +11,7 @@ from training.forecast import (
     Calendar,
     NewDeals,
     OpenDeals,
+    Spread,
     forecast_table,
     simulate_forecast,
 )
@@ -19,6 +20,7 @@ AS_OF = pd.Timestamp("2024-05-20", tz="UTC")
 MICROS = int(AS_OF.as_unit("us").asm8.astype("int64"))
 DIMENSIONS = ("owner", "team", "pipeline", "source")
 CALENDAR = Calendar.of(MICROS, "month", 3, 1)
+STILL = Spread(shock=0.0)
 
 
 def labels(count, seed=0):
@@ -121,7 +123,7 @@ def test_row_of_the_open_deals_is_the_total_without_booked_and_new(table):
 
 def test_mean_of_the_open_deals_is_chance_times_amount():
     deals = opened(errors=[-0.4, 0.0, 0.4])
-    found = simulated(deals, paths=20_000, shock_sd=0.0).open["total"][:, :, 0]
+    found = simulated(deals, paths=20_000, spread=STILL).open["total"][:, :, 0]
     steps = np.diff(deals.won_by, axis=1, prepend=0)
     expected = deals.amount @ steps
     error = found.std(axis=0) / np.sqrt(len(found))
@@ -131,7 +133,7 @@ def test_mean_of_the_open_deals_is_chance_times_amount():
 def test_shared_shock_widens_the_interval_and_hardly_moves_the_mean():
     deals = opened(400)
     still, shaken = (
-        simulated(deals, NOTHING_NEW, NOTHING_BOOKED, shock_sd=sd).open["total"][:, 0, 0]
+        simulated(deals, NOTHING_NEW, NOTHING_BOOKED, spread=Spread(sd)).open["total"][:, 0, 0]
         for sd in (0.0, 0.3)
     )
     assert shaken.std() > 1.5 * still.std()
@@ -145,7 +147,7 @@ def test_shock_is_shared_by_the_months_of_a_quarter_and_not_beyond():
     deals = OpenDeals(won_by, np.ones(3000), np.zeros(0), labels(3000))
     new = NewDeals(np.array([50.0] * 4), 1.0, np.ones(1), labels(1))
     found = simulate_forecast(
-        calendar, deals, new, NOTHING_BOOKED, paths=3000, seed=0, shock_sd=0.3
+        calendar, deals, new, NOTHING_BOOKED, paths=3000, seed=0, spread=Spread(0.3)
     )
     together = np.corrcoef(found.new["total"][:, :, 0].T)
     assert together[0, 1] > 0.5
@@ -154,7 +156,7 @@ def test_shock_is_shared_by_the_months_of_a_quarter_and_not_beyond():
 
 def test_over_dispersed_arrivals_vary_as_much_as_they_should():
     new = replace(NEW, wins=np.array([20.0, 20.0, 20.0]), dispersion=3.0, amounts=np.ones(4))
-    found = simulated(NOTHING_OPEN, new, paths=8000, shock_sd=0.0).new["total"][:, 0, 0]
+    found = simulated(NOTHING_OPEN, new, paths=8000, spread=STILL).new["total"][:, 0, 0]
     assert found.mean() == pytest.approx(20, rel=0.02)
     assert found.var() == pytest.approx(60, rel=0.1)
 
@@ -185,7 +187,7 @@ def test_nothing_at_all_is_a_forecast_of_nothing():
 
 def test_deal_sure_to_be_won_is_won_once_on_every_path():
     sure = OpenDeals(np.array([[0.5, 1.0, 1.0]]), np.array([10.0]), np.zeros(0), labels(1))
-    found = simulated(sure, NOTHING_NEW, NOTHING_BOOKED, shock_sd=0.0).open["total"][:, :, 0]
+    found = simulated(sure, NOTHING_NEW, NOTHING_BOOKED, spread=STILL).open["total"][:, :, 0]
     assert set(np.unique(found)) == {0.0, 10.0}
     assert (found.sum(axis=1) == 10.0).all()
     assert found[:, 0].mean() == pytest.approx(5.0, abs=0.4)
@@ -220,3 +222,48 @@ def test_months_are_named_over_the_turn_of_the_year():
     calendar = Calendar.of(december, "month", 2, 1)
     assert calendar.names == ("2024-12", "2025-01")
     assert calendar.ends_in_days == pytest.approx([1 / 24, 31 + 1 / 24])
+
+
+def test_deals_without_an_amount_vary_as_such_deals_did():
+    deals = replace(
+        OpenDeals(np.ones((2, 3)), np.array([100.0, 100.0]), np.zeros(1), labels(2)),
+        guessed=np.array([False, True]),
+        guessed_errors=np.array([-1.0, 0.0, 1.0]),
+    )
+    found = simulated(deals, NOTHING_NEW, NOTHING_BOOKED, paths=6000, spread=STILL)
+    total = found.open["total"][:, 0, 0]
+    assert len(np.unique(total.round(3))) == 3
+    assert total.mean() == pytest.approx(200, rel=0.02)
+    assert total.min() > 100
+
+
+def test_new_deals_are_like_the_past_wins_that_weigh_most():
+    new = replace(NEW, weights=np.array([0.0, 0.0, 1.0, 3.0]))
+    found = simulated(NOTHING_OPEN, new, NOTHING_BOOKED, paths=20_000, spread=STILL)
+    mean = found.new["total"][:, 2, 0].mean() / NEW.wins[2]
+    assert mean == pytest.approx((4000 + 3 * 50) / 4, rel=0.05)
+
+
+@pytest.mark.parametrize("side", ["open", "new"])
+def test_a_model_that_may_be_wrong_widens_its_side_and_leaves_the_mean(side):
+    deals, new = opened(400), replace(NEW, wins=np.full(3, 80.0), amounts=np.ones(4))
+    name = {"open": "opened", "new": "new"}[side]
+    still, unsure = (
+        getattr(simulated(deals, new, NOTHING_BOOKED, spread=spread), side)["total"][:, 0, 0]
+        for spread in (STILL, replace(STILL, **{name: 0.4}))
+    )
+    assert unsure.std() > 1.5 * still.std()
+    assert unsure.mean() == pytest.approx(still.mean(), rel=0.06)
+
+
+def test_what_a_model_may_be_wrong_by_is_the_same_in_every_period():
+    new = replace(NEW, wins=np.full(3, 500.0), amounts=np.ones(4), dispersion=1.0)
+    found = simulated(NOTHING_OPEN, new, spread=replace(STILL, new=0.3)).new["total"][:, :, 0]
+    assert np.corrcoef(found.T)[0, 2] > 0.9
+
+
+def test_amounts_of_new_deals_may_be_wrong_together():
+    new = replace(NEW, wins=np.full(3, 500.0), amounts=np.ones(4), dispersion=1.0)
+    found = simulated(NOTHING_OPEN, new, spread=replace(STILL, amount=0.3)).new["total"][:, :, 0]
+    assert np.corrcoef(found.T)[0, 2] > 0.9
+    assert found.mean() == pytest.approx(500, rel=0.04)

@@ -50,14 +50,21 @@ def test_booked_are_the_wins_of_the_month_so_far(total, firm):
 
 def test_mean_of_the_open_deals_is_chance_times_amount(outlook, bundle, history, as_of):
     scored = score(bundle, history, as_of)
-    ends = [
-        (pd.Timestamp(end, tz="UTC") - MIDDLE) / pd.Timedelta("1D")
-        for end in ("2024-06-01", "2024-07-01", "2024-08-01")
-    ]
-    steps = np.diff(scored.incidence.won_by(ends), axis=1, prepend=0)
+    steps = np.diff(outlook.deals.won_by, axis=1, prepend=0)
     expected = scored.expected_amount @ steps
     found = outlook.frame[outlook.frame["scope"] == "open"]["mean"].to_numpy()
     assert found == pytest.approx(expected, rel=0.06)
+
+
+def test_calendar_moves_wins_within_the_horizon_and_hardly_changes_their_number(
+    outlook, bundle, history, as_of
+):
+    ends = outlook.calendar.ends_in_days
+    smooth = score(bundle, history, as_of).incidence.won_by(ends).sum(axis=0)
+    moved = outlook.deals.won_by.sum(axis=0)
+    assert moved[-1] == pytest.approx(smooth[-1], rel=0.15)
+    # The quarter ends with the second month: its rush takes wins from the third.
+    assert moved[1] / moved[2] > smooth[1] / smooth[2]
 
 
 @pytest.mark.parametrize("dimension", DIMENSIONS)

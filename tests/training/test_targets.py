@@ -14,6 +14,7 @@ from training.forecast import (
     Calendar,
     NewDeals,
     OpenDeals,
+    Spread,
     forecast_table,
     simulate_forecast,
 )
@@ -100,7 +101,13 @@ def simulation():
     new = NewDeals(np.zeros(2), 1.0, np.zeros(0), labels.iloc[:0])
     booked = Booked(np.array([30.0]), labels.iloc[:1])
     return simulate_forecast(
-        calendar, deals, new, booked, dimensions=("owner", "team"), paths=20_000, shock_sd=0.0
+        calendar,
+        deals,
+        new,
+        booked,
+        dimensions=("owner", "team"),
+        paths=20_000,
+        spread=Spread(shock=0.0),
     )
 
 
@@ -113,7 +120,11 @@ def test_chance_of_reaching_a_target_is_that_of_the_paths(simulation):
     assert ann["gap"] == pytest.approx(ann["mean"] - 130)
     assert found.loc[("owner", "bob", "2025-Q1"), "p_target"] == 1.0
     assert found.loc[("total", "", "2025-Q1"), "target"] == 130
-    assert found.loc[[("owner", "ann", "2025-Q2")], ["target", "gap", "p_target"]].isna().all(axis=None)
+    assert (
+        found.loc[[("owner", "ann", "2025-Q2")], ["target", "gap", "p_target"]]
+        .isna()
+        .all(axis=None)
+    )
 
 
 def test_higher_target_is_never_likelier(simulation):

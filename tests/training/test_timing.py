@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from features.windows import DAY
+from training.daily import fit_daily, weekday_of
+from training.incidence import Incidence
+from training.timing import calendar_days
+
+AS_OF = pd.Timestamp("2024-06-01", tz="UTC")
+MICROS = int(AS_OF.as_unit("us").asm8.astype("int64"))
+PAST = MICROS - DAY * np.arange(900, 0, -1)
+FLAT = np.array([[0.1, 0.2, 0.3, 0.4, 0.7, 0.9]])
+CURVES = Incidence(FLAT, np.zeros_like(FLAT))
+
+
+def learned(rate):
+    counts = np.random.default_rng(0).poisson(rate).astype(float)
+    return fit_daily(PAST, counts, np.ones(len(PAST)), MICROS)
+
+
+@pytest.fixture(scope="module")
+def hurried():
+    """A firm that wins on working days, five times as often in the last week of a quarter."""
+    stamps = pd.DatetimeIndex(PAST.astype("datetime64[us]"))
+    left = (stamps.to_period("Q").end_time.normalize() - stamps).days.to_numpy()
+    return learned(np.where(weekday_of(PAST) < 5, 2.0, 0.02) * np.where(left < 7, 5.0, 1.0))
+
+
+def test_what_the_model_says_at_its_knots_stays(hurried):
+    knots = np.array(CURVES.knots, float)
+    assert calendar_days(CURVES, hurried, MICROS, knots) == pytest.approx(knots)
+
+
+def test_nothing_has_happened_after_no_time_and_later_is_never_less(hurried):
+    days = np.concatenate([np.linspace(0, 400, 801)])
+    found = calendar_days(CURVES, hurried, MICROS, days)
+    assert found[0] == 0
+    assert (np.diff(found) >= -1e-9).all()
+
+
+def test_wins_come_at_the_end_of_the_quarter(hurried):
+    # The last working week of the quarter ends before the knot at 28 days.
+    ends = np.array([23.0, 28.0])
+    smooth = CURVES.won_by(ends)[0]
+    bunched = CURVES.won_by(calendar_days(CURVES, hurried, MICROS, ends))[0]
+    assert bunched[1] - bunched[0] > 2 * (smooth[1] - smooth[0])
+    assert bunched[1] == pytest.approx(smooth[1])
+
+
+def test_nothing_is_won_on_a_weekend(hurried):
+    # Saturday the 8th of June begins 7 days on, Monday the 10th 9 days on.
+    found = CURVES.won_by(calendar_days(CURVES, hurried, MICROS, np.array([7.0, 9.0, 10.0])))[0]
+    assert found[1] - found[0] < 0.2 * (found[2] - found[1])
+
+
+def test_a_calendar_without_effects_follows_the_curve():
+    even = replace(learned(np.full(900, 3.0)), effects=np.zeros(7 + 3 + 8 + 14))
+    steady = Incidence(
+        1 - np.exp(-np.array([[28, 56, 84, 112, 196, 2000]]) / 100), np.zeros((1, 6))
+    )
+    days = np.array([10.0, 40.0, 150.0])
+    found = steady.won_by(calendar_days(steady, even, MICROS, days))[0]
+    assert found == pytest.approx(1 - np.exp(-days / 100), abs=0.01)
+
+
+def test_a_firm_without_open_deals_keeps_its_days(hurried):
+    nobody = Incidence(np.zeros((0, 6)), np.zeros((0, 6)))
+    days = np.array([3.0, 40.0])
+    assert calendar_days(nobody, hurried, MICROS, days).tolist() == days.tolist()
