@@ -103,14 +103,15 @@ def _fit(column: str) -> Compute:
     """Log-odds of the win rate of the band against the firm's."""
 
     def fit(at: At) -> Floats:
-        rate, base = (
-            by_deal_attribute(at, column, *band_codes(at, column)).win_rate(),
-            base_rate(at),
-        )
-        found: Floats = np.log(rate / (1 - rate)) - np.log(base / (1 - base))
-        return found
+        rate = by_deal_attribute(at, column, *band_codes(at, column)).win_rate()
+        return _log_odds(rate) - at.shared("base_odds", lambda: _log_odds(base_rate(at)))
 
     return lambda at: at.shared(f"fit:{column}", lambda: fit(at))
+
+
+def _log_odds(rate: Floats) -> Floats:
+    found: Floats = np.log(rate / (1 - rate))
+    return found
 
 
 PROFILE = ("industry", "region", "employees", "annual_revenue")
@@ -119,8 +120,7 @@ PROFILE = ("industry", "region", "employees", "annual_revenue")
 @feature("account", "log odds", "fit to the ideal customer profile", needs=ACCOUNT, why=FIT)
 def icp_fit(at: At) -> Floats:
     """Sum of the log-odds of its industry, region, employees and revenue."""
-    fit: Floats = np.sum([_fit(column)(at) for column in PROFILE], axis=0)
-    return fit
+    return at.shared("fit", lambda: sum((_fit(column)(at) for column in PROFILE), np.zeros(1)))
 
 
 FIT_LIMITS = (-0.5, -0.15, 0.15, 0.5)

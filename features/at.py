@@ -104,6 +104,8 @@ class At:
     @cached_property
     def instants(self) -> tuple[Ints, Ints]:
         """Distinct instants in order, and the place of each snapshot's among them."""
+        if self.size == 1:
+            return self.time, np.zeros(1, np.int64)
         return np.unique(self.time, return_inverse=True)
 
     def grouped(self, name: str, group: Callable[[], Ints], groups: int) -> Grouped:

@@ -18,8 +18,9 @@ CLOSE_DATE = ("deal_history.expected_close_date",)
 def stage_code(at: At) -> Floats:
     """Rank of the stage's position among all positions of the vocabulary; NaN where unseen."""
     places = at.vocabulary.places
-    code = np.searchsorted(places, np.nan_to_num(at.stage_position, nan=-1.0))
-    return np.where(np.isnan(at.stage_position), np.nan, code)
+    code = places.searchsorted(at.stage_position).astype(float)
+    code[np.isnan(at.stage_position)] = np.nan
+    return code
 
 
 @feature("momentum", "position", "position of the stage in the funnel, 0 = first", needs=STAGE)

@@ -21,7 +21,7 @@ def usual_of_won(at: At) -> Floats:
     stages = len(at.history.stage_names)
     of_age = at.index("won:age", lambda: _looked_back(at.history, by_stage=False))
     of_both = at.index("won:stage_age", lambda: _looked_back(at.history, by_stage=True))
-    age = np.clip(np.searchsorted(AGES, at.age, side="right") - 1, 0, None)
+    age = np.maximum(AGES.searchsorted(at.age, side="right") - 1, 0)
     both = np.where(at.stage < 0, -1, at.stage * len(AGES) + age)
     parent = at.grouped("won:age", lambda: age, len(AGES))
     own = at.grouped("won:stage_age", lambda: both, stages * len(AGES))

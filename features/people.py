@@ -77,12 +77,11 @@ def _pairs(owner: Ints, other: Ints, others: int) -> Ints:
 def owner_source_win_rate_lift(at: At) -> Floats:
     """Owner x source, shrunk by 20 deals to the owner's rate."""
     source, sources = deal_codes(at, ("source",))
-    deal = at.history.closings.group
     record = statistics(
         at,
         "owner_source",
         lambda: _pairs(at.owner, source[at.deal], sources),
-        lambda: _pairs(closing_owner(at.history), source[deal], sources),
+        lambda: _pairs(closing_owner(at.history), source[at.history.closings.group], sources),
         at.history.owners.size * sources,
     )
     return record.win_rate(by_owner(at).win_rate()) - base_rate(at)
@@ -211,12 +210,13 @@ def team_source_win_rate_lift(at: At) -> Floats:
     """Team x source, shrunk by 20 deals to the team's rate."""
     team, teams = _team_of_owner(at)
     source, sources = deal_codes(at, ("source",))
-    deal = at.history.closings.group
     record = statistics(
         at,
         "team_source",
         lambda: _pairs(team[at.owner], source[at.deal], sources),
-        lambda: _pairs(team[closing_owner(at.history)], source[deal], sources),
+        lambda: _pairs(
+            team[closing_owner(at.history)], source[at.history.closings.group], sources
+        ),
         teams * sources,
     )
     return record.win_rate(_by_team(at).win_rate()) - base_rate(at)

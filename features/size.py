@@ -103,7 +103,7 @@ AMOUNT_CLASSES = 280
 def _amount_class(amount: Floats) -> Ints:
     """(n,) class of an amount; -1 where there is none."""
     log = np.log(np.where(amount > 0, amount, np.nan))
-    return as_codes(np.clip(np.floor(log / AMOUNT_STEP), 0, AMOUNT_CLASSES - 1))
+    return as_codes(np.minimum(np.maximum(np.floor(log / AMOUNT_STEP), 0), AMOUNT_CLASSES - 1))
 
 
 @feature(
@@ -133,9 +133,8 @@ def amount_rank_open(at: At) -> Floats:
 def size_band(amount: Floats) -> Ints:
     """(n,) band of an amount, three a factor of ten; SIZE_BANDS - 1 where there is none."""
     log = np.floor(3 * np.log10(np.where(amount > 0, amount, np.nan)))
-    return np.where(np.isnan(log), SIZE_BANDS - 1, np.clip(log, 0, SIZE_BANDS - 2)).astype(
-        np.int64
-    )
+    band = np.minimum(np.maximum(log, 0), SIZE_BANDS - 2)
+    return np.where(np.isnan(log), SIZE_BANDS - 1, band).astype(np.int64)
 
 
 def by_size(at: At) -> GroupAt:

@@ -48,9 +48,13 @@ def win_rate_of(at: At, dimension: str) -> Floats:
 
 def usual_of(at: At, dimension: str, what: str) -> Floats:
     """(n,) what is usual of the group's wins (one of `USUAL`), shrunk as its win rate is."""
-    firm: Floats = getattr(everyone(at), what)
-    parent = usual_of(at, "source", what) if dimension == "segment" else firm
-    return record_of(at, dimension).usual(what, parent)
+
+    def build() -> Floats:
+        firm: Floats = getattr(everyone(at), what)
+        parent = usual_of(at, "source", what) if dimension == "segment" else firm
+        return record_of(at, dimension).usual(what, parent)
+
+    return at.shared(f"usual:{dimension}:{what}", build)
 
 
 def _code(column: str) -> Compute:

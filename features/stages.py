@@ -77,8 +77,8 @@ def exit_rates(at: At) -> Floats:
     kept = _at_least(kept_by_class.counts(instants))
     stages = len(at.history.stage_names)
     row = when * (stages + 1) + np.where(at.stage < 0, stages, at.stage)
-    here = np.searchsorted(STAY_DAYS, at.days_in_stage, side="right")
-    then = np.searchsorted(STAY_DAYS, at.days_in_stage + AHEAD, side="right")
+    here = STAY_DAYS.searchsorted(at.days_in_stage, side="right")
+    then = STAY_DAYS.searchsorted(at.days_in_stage + AHEAD, side="right")
     then = np.maximum(then, here + 1)
     moved, stayed = kept[row, here] - kept[row, then], ended[row, here]
     usual = ended[row, 0]
@@ -101,8 +101,9 @@ def _by_class(stays: Timeline) -> tuple[Census, Census]:
 def _at_least(counts: Floats) -> Floats:
     """(rows, CLASSES + 1) counts of this class and all longer ones; the last column is 0."""
     by_class = counts.reshape(-1, CLASSES)
-    longer = np.cumsum(by_class[:, ::-1], axis=1)[:, ::-1]
-    return np.column_stack([longer, np.zeros(len(longer))])
+    longer = np.zeros((len(by_class), CLASSES + 1))
+    np.cumsum(by_class[:, ::-1], axis=1, out=longer[:, -2::-1])
+    return longer
 
 
 def stage_visits_closed(history: History) -> Timeline:
