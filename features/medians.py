@@ -1,0 +1,52 @@
+"""Medians of what was known so far: of the answers of a deal, of the wins of a source."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush, heappushpop
+
+import numpy as np
+
+from features.windows import Floats, Ints
+
+LONG = 32
+"""Values of a group up to which medians are found for all groups at once."""
+
+
+def running_median(group: Ints, values: Floats) -> Floats:
+    """(n,) median of the values so far in each group (whose values stand together).
+
+    >>> running_median(np.array([0, 0, 0, 1]), np.array([5.0, 1.0, 2.0, 7.0])).tolist()
+    [5.0, 3.0, 2.0, 7.0]
+    """
+    if not len(values):
+        return np.empty(0)
+    first = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
+    length = np.diff(np.append(first, len(values)))
+    found = np.empty(len(values))
+    for place in np.flatnonzero(length > LONG):
+        mine = slice(first[place], first[place] + length[place])
+        found[mine] = _median_so_far(values[mine].tolist())
+    order = np.argsort(-length[length <= LONG], kind="stable")
+    _short_medians(values, first[length <= LONG][order], length[length <= LONG][order], found)
+    return found
+
+
+def _median_so_far(values: list[float]) -> list[float]:
+    """Medians of a long run of values: two heaps that meet in the middle."""
+    found, low, high = [], list[float](), list[float]()
+    for value in values:
+        heappush(high, -heappushpop(low, -value))
+        if len(high) > len(low):
+            heappush(low, -heappop(high))
+        found.append(-low[0] if len(low) > len(high) else (high[0] - low[0]) / 2)
+    return found
+
+
+def _short_medians(values: Floats, first: Ints, length: Ints, found: Floats) -> None:
+    """Fill in the medians of groups, the longest first: one more value of each at every step."""
+    so_far = np.empty((len(first), 0))
+    for step in range(int(length.max(initial=0))):
+        still = int(np.searchsorted(-length, -step))
+        at = first[:still] + step
+        so_far = np.sort(np.column_stack([so_far[:still], values[at]]), axis=1)
+        found[at] = (so_far[:, step // 2] + so_far[:, (step + 1) // 2]) / 2
