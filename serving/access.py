@@ -64,6 +64,7 @@ class Access:
     Attributes
     ----------
     on : whether keys are asked for
+    most_bytes : largest body of a request
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Access:
     ) -> None:
         self.on, self.records = settings.access == "keys", records
         self.sessions, self.clock = sessions, clock
+        self.most_bytes = int(settings.body_limit_mb * 1_000_000)
         self.rate = Rate(settings.rate_per_minute, settings.rate_burst)
         self._known: OrderedDict[str, tuple[Viewer | None, pd.Timestamp]] = OrderedDict()
 

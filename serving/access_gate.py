@@ -61,7 +61,7 @@ class Gate:
             headers = {"Retry-After": str(math.ceil(error.wait))}
         except RecordsError as error:
             log.error("%s", error)  # noqa: TRY400 - the message says it all
-            refused = problem(503, str(error), "do what the detail says, then ask again").problem
+            refused = problem(503, error.told, "do what the detail says, then ask again").problem
             headers = {"Retry-After": "5"}
         else:
             if self.access.on and caller.role != "admin":

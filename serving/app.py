@@ -17,7 +17,7 @@ from serving.access_gate import Gate
 from serving.endpoints import Service, SightOf, add_endpoints, all_in_sight
 from serving.engine import Engine, FutureError, NotReadyError
 from serving.kept import KeptAnswers
-from serving.limits import BodyLimit, SecurityHeaders
+from serving.limits import MOST_BYTES, BodyLimit, SecurityHeaders
 from serving.logs import RequestLog
 from serving.metrics import Counted
 from serving.names import UnknownNameError
@@ -57,7 +57,7 @@ def make_app(
     app.add_middleware(KeptAnswers, engine=engine)
     if access is not None:
         app.add_middleware(FormGuard, access=access)
-    app.add_middleware(BodyLimit)
+    app.add_middleware(BodyLimit, most_bytes=MOST_BYTES if access is None else access.most_bytes)
     if access is not None:
         app.add_middleware(Gate, access=access, engine=engine)
     app.add_middleware(SecurityHeaders)
@@ -117,7 +117,8 @@ def _not_ready(error: NotReadyError) -> ProblemError:
 
 def _no_records(error: Exception) -> ProblemError:
     log.error("%s", error)
-    return problem(503, str(error), "do what the detail says, then ask again")
+    detail = error.told if isinstance(error, RecordsError) else str(error)
+    return problem(503, detail, "do what the detail says, then ask again")
 
 
 def _in_the_future(error: FutureError) -> ProblemError:

@@ -21,10 +21,10 @@ HEADERS = {
 
 
 class BodyLimit:
-    """Refuses bodies above MOST_BYTES with 413, by what they declare and by what they are."""
+    """Refuses bodies that are too large with 413, by what they declare and by what they are."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, most_bytes: int = MOST_BYTES) -> None:
+        self.app, self.most_bytes = app, most_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, counting its bytes."""
@@ -32,8 +32,8 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         declared = dict(scope["headers"]).get(b"content-length", b"0")
-        if not declared.isdigit() or int(declared[:20]) > MOST_BYTES:
-            await _refuse(send)
+        if not declared.isdigit() or int(declared[:20]) > self.most_bytes:
+            await _refuse(send, self.most_bytes)
             return
         read, chunks, more = 0, [], True
         while more:
@@ -42,8 +42,8 @@ class BodyLimit:
                 return
             chunks.append(message.get("body", b""))
             read, more = read + len(chunks[-1]), message.get("more_body", False)
-            if read > MOST_BYTES:
-                await _refuse(send)
+            if read > self.most_bytes:
+                await _refuse(send, self.most_bytes)
                 return
         await self.app(scope, _replay(b"".join(chunks), receive), send)
 
@@ -60,12 +60,12 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return again
 
 
-async def _refuse(send: Send) -> None:
+async def _refuse(send: Send, most_bytes: int) -> None:
     refusal = problem(
         413,
-        f"the body is larger than {MOST_BYTES:,} bytes",
+        f"the body is larger than {most_bytes:,} bytes",
         "send fewer deals at once",
-        allowed=f"at most {MOST_BYTES} bytes",
+        allowed=f"at most {most_bytes} bytes",
     )
     body = to_json(refusal.problem.model_dump())
     headers = [

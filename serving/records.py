@@ -30,7 +30,16 @@ CREATION = 7_226_255
 
 
 class RecordsError(RuntimeError):
-    """The records can be neither read nor written now; the message says why and what to do."""
+    """The records can be neither read nor written now; the message says why and what to do.
+
+    Attributes
+    ----------
+    told : the same without the place of the database: for those who ask over the network
+    """
+
+    def __init__(self, told: str, place: str = "") -> None:
+        super().__init__(f"{place}: {told}" if place else told)
+        self.told = told
 
 
 class Records:
@@ -63,7 +72,7 @@ class Records:
             with self._engine.begin() as connection:
                 yield connection
         except (SQLAlchemyError, sqlite3.Error, OSError) as error:
-            raise RecordsError(_told(self.place, error)) from error
+            raise RecordsError(_told(error), self.place) from error
 
     def close(self) -> None:
         """Let go of every connection."""
@@ -178,14 +187,16 @@ def _make_tables(connection: Connection, place: str) -> None:
         connection.execute(insert(schema).values(version=VERSION))
     elif version != VERSION:
         raise RecordsError(
-            f"{place} has version {version} of the records and this dealcast reads version "
-            f"{VERSION}: use the dealcast that wrote it, or another database_url"
+            f"the records are of version {version} and this dealcast reads version {VERSION}: use "
+            "the dealcast that wrote them, or another database_url",
+            place,
         )
 
 
-def _told(place: str, error: Exception) -> str:
+def _told(error: Exception) -> str:
     cause = getattr(error, "orig", None) or error
-    reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0]
+    # A server that is away is told with its address first, and why it is last.
+    reason = (str(cause).strip().splitlines() or [type(cause).__name__])[0].split(": ")[-1]
     remedies = {
         "locked": "another program holds it; it is tried anew at the next request",
         "full": "make room on the disk",
@@ -195,4 +206,4 @@ def _told(place: str, error: Exception) -> str:
     }
     fallback = "see that the server runs and that database_url names it"
     remedy = next((told for word, told in remedies.items() if word in reason), fallback)
-    return f"the records at {place} cannot be used ({reason}): {remedy}"
+    return f"the records cannot be used ({reason}): {remedy}"
