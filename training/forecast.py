@@ -59,7 +59,7 @@ class NewDeals:
     wins : (periods,) expected wins in each period
     dispersion : variance of their number over its mean, at least 1
     amounts, labels : past wins, the likes of which will come
-    weights : how likely each of them is to come again; without it all are alike
+    weights : (periods, past wins) how likely each is to come again; without it all are alike
     """
 
     wins: Floats
@@ -260,19 +260,20 @@ def _new_wins(rng: np.random.Generator, deals: NewDeals, moved: Floats, amount: 
     number = rng.poisson(mean)
     path = np.repeat(np.repeat(np.arange(paths), number.shape[1]), number.ravel())
     period = np.repeat(np.tile(np.arange(number.shape[1]), paths), number.ravel())
-    template = _templates(rng, deals, len(path))
+    template = _templates(rng, deals, period)
     amounts = deals.amounts[template] * amount[path] if len(path) else np.zeros(0)
     return Wins(path, period, template, amounts, paths)
 
 
-def _templates(rng: np.random.Generator, deals: NewDeals, size: int) -> Ints:
-    """(size,) past wins that new ones are like."""
-    if not size:
-        return np.zeros(0, np.int64)
+def _templates(rng: np.random.Generator, deals: NewDeals, period: Ints) -> Ints:
+    """(wins,) past wins that new ones, each of a period, are like."""
     if deals.weights is None:
-        return rng.integers(0, len(deals.amounts), size)
-    upto = np.cumsum(deals.weights)
-    found: Ints = np.searchsorted(upto, rng.random(size) * upto[-1], side="right")
+        return rng.integers(0, max(len(deals.amounts), 1), len(period))
+    found = np.zeros(len(period), np.int64)
+    for k, weights in enumerate(deals.weights):
+        of_period, upto = np.flatnonzero(period == k), np.cumsum(weights)
+        at = rng.random(len(of_period)) * upto[-1] if len(upto) else np.zeros(0)
+        found[of_period] = np.searchsorted(upto, at, side="right")
     return found
 
 

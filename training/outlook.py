@@ -34,6 +34,8 @@ TEMPLATE_DAYS = 3 * 365
 MOST_TEMPLATES = 10_000
 AMOUNT_GROWTH_SD = 0.05
 """Prior standard deviation of a year's growth of amounts, log scale."""
+LEAST_REACHABLE = 0.02
+"""Weight of past wins of an age that a period cannot hold: few others may be left."""
 OPEN_LEVEL_SD = 0.05
 """What the close model's level may be wrong by however many wins it has seen, log scale."""
 
@@ -143,14 +145,22 @@ def _open(
 def _spread(arrivals: Arrivals, new: NewDeals) -> Spread:
     """What the models may be wrong by, from the number of wins behind them."""
     wins = max(len(new.amounts), 1)
-    mean = max(float(new.amounts.mean()), 1e-9) if len(new.amounts) else 1.0
-    variation = float(new.amounts.std()) / mean if len(new.amounts) else 0.0
     return Spread(
         shock=arrivals.shock_sd,
         opened=float(np.hypot(OPEN_LEVEL_SD, 1 / np.sqrt(wins))),
         new=arrivals.level_sd,
-        amount=float(min(variation / np.sqrt(wins), 0.5)),
+        amount=min(_mean_error(new), 0.5),
     )
+
+
+def _mean_error(new: NewDeals) -> float:
+    """Relative standard error of the mean amount, by the number of wins that weigh."""
+    if new.weights is None or not len(new.amounts):
+        return 0.0
+    weight = new.weights.sum(axis=0) / new.weights.sum()
+    mean = float(weight @ new.amounts)
+    spread = float(weight @ (new.amounts - mean) ** 2)
+    return float(np.sqrt(spread * (weight @ weight)) / max(mean, 1e-9))
 
 
 def _past_wins(history: History, as_of: int) -> Ints:
@@ -171,13 +181,25 @@ def _new(
     expected = arrivals.wins_between(as_of, calendar.edges)
     segment = arrivals.segment[closings.group[wins]]
     usual = np.bincount(segment, minlength=len(expected))
+    age = (closings.values["happened"][wins] - history.created[closings.group[wins]]) / DAY
     return NewDeals(
         expected.sum(axis=0),
         arrivals.won.dispersion,
         amounts,
         labels_of(history, closings.group[wins], closings.time[wins]),
-        (expected.sum(axis=1) / np.maximum(usual, 1))[segment] + 1e-12,
+        (expected / np.maximum(usual, 1)[:, None] + 1e-12)[segment].T * _reachable(age, calendar),
     )
+
+
+def _reachable(age: Floats, calendar: Calendar) -> Floats:
+    """(periods, wins) how likely a deal created from as-of on is to be of an age in a period.
+
+    Deals that take long are larger or smaller than others; those of months to come cannot be old.
+    """
+    end = calendar.ends_in_days[:, None]
+    begin = np.concatenate([[[0.0]], end[:-1]])
+    share: Floats = np.clip(end - np.maximum(begin, age), 0, None) / (end - begin)
+    return share + LEAST_REACHABLE
 
 
 def _inflation(amounts: Floats, years: Floats) -> Floats:

@@ -238,10 +238,12 @@ def test_deals_without_an_amount_vary_as_such_deals_did():
 
 
 def test_new_deals_are_like_the_past_wins_that_weigh_most():
-    new = replace(NEW, weights=np.array([0.0, 0.0, 1.0, 3.0]))
+    new = replace(NEW, weights=np.array([[1.0, 0, 0, 0], [1, 0, 0, 0], [0, 0, 1, 3]]))
     found = simulated(NOTHING_OPEN, new, NOTHING_BOOKED, paths=20_000, spread=STILL)
     mean = found.new["total"][:, 2, 0].mean() / NEW.wins[2]
     assert mean == pytest.approx((4000 + 3 * 50) / 4, rel=0.05)
+    first = found.new["total"][:, 1, 0].mean() / NEW.wins[1]
+    assert first == pytest.approx(900, rel=0.05)
 
 
 @pytest.mark.parametrize("side", ["open", "new"])
