@@ -11,8 +11,11 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from serving.app import make_app
+from serving.engine import Engine
 from serving.logs import OURS, RequestLog, log_to
 
+DEAL = {"deal_id": "n", "stage": "qualified", "created_at": "2026-05-01"}
 NAMES = ("Übermäßig & Söhne", "ลูกค้าลับ", "87654321.55", "87654321")
 
 
@@ -34,6 +37,25 @@ def asked(app: Any, method: str, path: str, **content: Any) -> httpx.Response:
             return await client.request(method, path, **content)
 
     return anyio.run(send)
+
+
+@pytest.mark.slow
+def test_names_and_amounts_that_are_sent_are_in_no_line(
+    lines: io.StringIO, engine: Engine
+) -> None:
+    app = make_app(engine)
+    name, amount = NAMES[0], 87654321.55
+    named = {**DEAL, "deal_id": name, "account_id": name, "owner_id": name, "amount": amount}
+    asked(app, "POST", "/predict", json={"deals": [named]})
+    asked(app, "POST", "/predict", json={"deals": [{**named, "created_at": name}]})
+    asked(app, "POST", "/predict", json={"deals": [{**named, "amount": name}]})
+    asked(app, "POST", "/score", json={"deal_ids": [name]})
+    asked(app, "POST", "/rank", json={"owner": name, "amount_min": amount})
+    asked(app, "POST", "/feedback", json={"deal_id": name, "kind": name, "value": amount})
+    asked(app, "GET", f"/deals/{name}", params={"q": name, "owner": name})
+    asked(app, "POST", "/explain", content=name.encode())
+    assert lines.getvalue().count("\n") >= 8
+    assert not [word for word in (name, name.split()[0], "87654321") if word in lines.getvalue()]
 
 
 def an_app() -> RequestLog:

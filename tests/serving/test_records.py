@@ -184,3 +184,5 @@ def test_a_server_that_is_away_is_told_without_its_password(tmp_path: Path) -> N
     with pytest.raises(RecordsError, match="see that the server runs") as error:
         audit_lines(away)
     assert "geheim" not in str(error.value)
+    assert "127.0.0.1" in str(error.value)
+    assert "127.0.0.1" not in error.value.told

@@ -126,3 +126,10 @@ def test_a_secret_of_the_settings_is_used(tmp_path: Path) -> None:
     told = Settings(session_secret="s" * 40)  # type: ignore[arg-type]
     assert session_secret(tmp_path, told) == "s" * 40
     assert not list(tmp_path.iterdir())
+
+
+def test_a_body_larger_than_the_setting_is_refused(tmp_path: Path, records: Records) -> None:
+    browser = Browser(tmp_path, records, body_limit_mb=0.001)
+    assert browser.ask("POST", "/sign-in", {"key": "x" * 900}).status_code == 401
+    refused = browser.ask("POST", "/sign-in", {"key": "x" * 1_001})
+    assert (refused.status_code, "1,000 bytes" in refused.text) == (413, True)
