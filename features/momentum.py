@@ -121,7 +121,7 @@ def stage_win_rate_lift(at: At) -> Floats:
 def _stay(at: At, column: str) -> Floats:
     """(n,) mean log stay in the present stage, over stays `column` counts."""
     grouped = by_stage(at)
-    seen = grouped.asked.seen(at.index("stays", lambda: stage_stays(at.history)))
+    seen = at.index("stays", lambda: stage_stays(at.history)).asked(grouped.asked)
     return grouped.spread(mean(seen.total(f"{column}_log_days"), seen.total(column)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -16,7 +16,7 @@ from features.custom import custom_features
 from features.history import History
 from features.snapshots import Snapshots
 from features.vocabulary import Vocabulary
-from features.windows import Column, Floats
+from features.windows import Column
 
 CHUNK = 65_536
 """Snapshots computed at once: bounds the memory of intermediate columns."""
@@ -47,28 +47,38 @@ def compute_features(
     -------
     (n, features) float32 frame; each column lies in one piece
     """
-    registry = CATALOGUE | custom_features(vocabulary)
     columns = list(available_features(history, vocabulary) if names is None else names)
     matrix = np.empty((len(columns), len(snapshots)), np.float32)
     chunks = range(0, len(snapshots), CHUNK)
     for done, begin in enumerate(chunks):
         part = snapshots.take(np.arange(begin, min(begin + CHUNK, len(snapshots))))
         at = At(history, vocabulary, part.deal, part.time)
-        features = (registry[name].compute for name in columns)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            _fill(matrix[:, begin : begin + CHUNK], (compute(at) for compute in features))
+        _fill(matrix[:, begin : begin + CHUNK], at, columns)
         if progress:
             progress((done + 1) / len(chunks))
-    return pd.DataFrame(matrix.T, columns=_names(tuple(columns)), copy=False)
+    return _frame(matrix, columns)
 
 
-def _fill(matrix: Column, values: Iterable[Floats]) -> None:
+def features_at(at: At, columns: Sequence[str]) -> pd.DataFrame:
+    """Feature matrix of questions in hand, as `compute_features` gives it."""
+    matrix = np.empty((len(columns), at.size), np.float32)
+    _fill(matrix, at, columns)
+    return _frame(matrix, columns)
+
+
+def _fill(matrix: Column, at: At, columns: Sequence[str]) -> None:
     """Write the values of each feature into its row."""
-    if matrix.shape[1] == 1:  # one copy of all is faster than a copy of each
-        matrix[:, 0] = [each.item() for each in values]
-        return
-    for row, each in zip(matrix, values, strict=True):
-        row[:] = each
+    registry = CATALOGUE | custom_features(at.vocabulary)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if at.size == 1:  # one copy of all is faster than a copy of each
+            matrix[:, 0] = [registry[name].compute(at).item() for name in columns]
+            return
+        for row, name in zip(matrix, columns, strict=True):
+            row[:] = registry[name].compute(at)
+
+
+def _frame(matrix: Column, columns: Sequence[str]) -> pd.DataFrame:
+    return pd.DataFrame(matrix.T, columns=_names(tuple(columns)), copy=False)
 
 
 @lru_cache(maxsize=16)

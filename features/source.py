@@ -8,6 +8,7 @@ from features.at import At
 from features.catalogue import Compute, Feature, register
 from features.custom import category
 from features.groups import GroupAt, base_rate, by_deal_attribute, everyone
+from features.history import History
 from features.windows import Floats, Ints
 
 DIMENSIONS: dict[str, tuple[str, ...]] = {
@@ -19,17 +20,27 @@ DIMENSIONS: dict[str, tuple[str, ...]] = {
 WHY = "Deals that come the same way tend to end the same way."
 
 
+def combined(history: History, columns: tuple[str, ...]) -> Ints:
+    """(deals,) a number of the combination of attributes; 0 for a deal that has none of them."""
+    code = np.zeros(history.size, np.int64)
+    for column in columns:
+        found = history.encoded("deals", column)
+        code = code * (found.size + 1) + found.code + 1
+    return code
+
+
+def keys_of(history: History, columns: tuple[str, ...]) -> Ints:
+    """Numbers of the combinations that there are, in order; 0, which is no group, comes first."""
+    return np.unique(np.append(combined(history, columns), 0))
+
+
 def deal_codes(at: At, columns: tuple[str, ...]) -> tuple[Ints, int]:
     """(deals,) code of the combination of attributes fixed at creation, and how many there are."""
 
     def build() -> tuple[Ints, int]:
-        code = np.zeros(at.history.size, np.int64)
-        for column in columns:
-            found = at.history.encoded("deals", column)
-            code = code * (found.size + 1) + found.code + 1
-        # A deal that has none of the attributes (code 0) has no group.
-        names, place = np.unique(np.append(code, 0), return_inverse=True)
-        return place[:-1] - 1, max(len(names) - 1, 1)
+        names = keys_of(at.history, columns)
+        place = names.searchsorted(combined(at.history, columns))
+        return place - 1, max(len(names) - 1, 1)
 
     return at.index(f"combined:{columns}", build)
 

@@ -70,8 +70,7 @@ def exit_rates(at: At) -> Floats:
 
     Over ended stays known before the instant, by stage; stays are told apart by class of length.
     """
-    stays = at.index("stays", lambda: stage_stays(at.history))
-    ended_by_class, kept_by_class = at.index("stays:class", lambda: _by_class(stays))
+    ended_by_class, kept_by_class = at.index("stays:class", lambda: _by_class(at.history))
     instants, when = at.instants
     ended = _at_least(ended_by_class.counts(instants))
     kept = _at_least(kept_by_class.counts(instants))
@@ -87,8 +86,9 @@ def exit_rates(at: At) -> Floats:
     return rate
 
 
-def _by_class(stays: Timeline) -> tuple[Census, Census]:
+def _by_class(history: History) -> tuple[Census, Census]:
     """Stays that ended, and those of them that went on, by stage and class of length."""
+    stays = history.index("stays", lambda: stage_stays(history))
     length = np.searchsorted(STAY_DAYS, stays.values["days"], side="right")
     cell, cells = stays.group * CLASSES + length, (len(stays.start) - 1) * CLASSES
     kept = stays.values["kept"]

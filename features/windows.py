@@ -20,13 +20,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from features.clock import DAY, HOUR, NEVER, SECOND, Bools, Column, Floats, Ints
 from features.order import by_group_and_time
+
+if TYPE_CHECKING:
+    from features.spans import Asked
 
 __all__ = [
     "DAY",
@@ -41,6 +44,7 @@ __all__ = [
     "Timeline",
     "days_between",
     "first_at_or_after",
+    "from_fixed",
 ]
 
 FIXED_POINT = 2.0**32
@@ -129,6 +133,18 @@ class Timeline:
         """Find the facts strictly before `at`: one binary search for all that is asked of them."""
         past = first_at_or_after(self.start, self.time, group, at)
         return Seen(self, self.start[group], past)
+
+    def only(self, groups: Ints) -> Timeline:
+        """Give the facts of some groups, which become groups 0, 1, ..."""
+        length = self.start[groups + 1] - self.start[groups]
+        start = np.concatenate([[0], np.cumsum(length)])
+        kept = np.arange(start[-1]) + np.repeat(self.start[groups] - start[:-1], length)
+        columns = {name: column[kept] for name, column in self.values.items()}
+        return Timeline(start, self.time[kept], columns)
+
+    def asked(self, asked: Asked) -> Seen:
+        """Give the facts known strictly before the instant of each question."""
+        return asked.seen(self)
 
     def count(self, group: Ints, at: Ints) -> Floats:
         """(n,) number of facts strictly before `at`."""
@@ -239,10 +255,13 @@ class Seen:
 
     def total(self, column: str) -> Floats:
         """(n,) sum of a column; for a flag the number of facts that have it."""
+        return from_fixed(self.fixed(column))
+
+    def fixed(self, column: str) -> Column:
+        """(n,) sum of a column as a whole number: of facts with the flag (int32), or fixed."""
         running = self.events.running(column)
-        found = running[self.past] - running[self.first]
-        flag = running.dtype == np.int32
-        return np.asarray(found.astype(float) if flag else found / FIXED_POINT)
+        found: Column = running[self.past] - running[self.first]
+        return found
 
     def tallies(self) -> Column:
         """(n, flags) number of facts that have each flag."""
@@ -274,6 +293,11 @@ class Seen:
         if not len(values):
             return np.full(len(index), np.nan)
         return np.where(valid, values[np.maximum(index, 0)], np.nan)
+
+
+def from_fixed(sums: Column) -> Floats:
+    """(n,) sums as numbers: counts are int32, other sums whole multiples of 2**-32."""
+    return np.asarray(sums.astype(float) if sums.dtype == np.int32 else sums / FIXED_POINT)
 
 
 def days_between(earlier: Ints | Floats, later: Ints | Floats) -> Floats:

@@ -32,7 +32,15 @@ STATISTICS = (
     "rank",
     "standing",
 )
-OF_OTHERS = ("owner_open", "owner_load", "owner_attention", "beside", "against", "account_", "team_")
+OF_OTHERS = (
+    "owner_open",
+    "owner_load",
+    "owner_attention",
+    "beside",
+    "against",
+    "account_",
+    "team_",
+)
 
 
 def of_one_deal(name: str) -> bool:

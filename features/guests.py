@@ -1,0 +1,181 @@
+"""Deals sent whole: their features beside those of a store, without indexing the store anew.
+
+A guest's own facts come from a small history of its own. What is told of its source, owner or
+account comes from the store's indexes, which stay as they are: a guest without closings changes
+no win rate, and to counts of open deals, ended stays and activities its own are added (and those
+of the deal whose place it takes are taken away). Every sum is one of whole numbers, so the values
+are those of a history indexed with the guests in it, to the last bit.
+
+`Guests.of` is None where that would not hold: a guest (or the deal in whose place it stands) that
+has been closed, or that brings an owner, a stage or a source the store has never seen. Then index
+everything together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from data.tables import Tables
+from features.arrivals import arrived, part_of
+from features.at import At
+from features.catalogue import CATALOGUE
+from features.history import History
+from features.pipeline import available_features, compute_features, features_at
+from features.snapshots import Snapshots
+from features.vocabulary import Vocabulary
+from features.windows import Column, Floats, Ints, from_fixed
+
+T = TypeVar("T")
+
+OF_STORE = ("record:", "visits", "stays:won", "won:", "teams", "hired", "positions:")
+"""Indexes that no guest changes: they hold closings, or tables that keep no history."""
+OF_BOTH = {
+    "stays": "stage_usual_stay",
+    "stays:class": "stage_exit_30d_rate",
+    "owner_open": "owner_open_count",
+    "team_open": "team_open_count",
+    "account_open": "account_open_beside_count",
+    "open_amounts": "amount_rank_open",
+    "owner_load": "owner_attention_share",
+}
+"""Indexes of counts to which guests add theirs, each with a feature that builds it."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """Sums over what several indexes found: those of `more` less those of `less`."""
+
+    more: tuple[Any, ...]
+    less: tuple[Any, ...]
+
+    def count(self) -> Floats:
+        """(n,) number of facts."""
+        return self._sum(lambda found: found.count())
+
+    def total(self, column: str) -> Floats:
+        """(n,) sum of a column."""
+        return from_fixed(self._sum(lambda found: found.fixed(column)))
+
+    def _sum(self, ask: Callable[[Any], Column]) -> Column:
+        found = ask(self.more[0])
+        for each in self.more[1:]:
+            found = found + ask(each)
+        for each in self.less:
+            found = found - ask(each)
+        return found
+
+
+@dataclass(frozen=True)
+class Joint:
+    """One index of the store, of the guests and of the deals whose place they take."""
+
+    more: tuple[Any, ...]
+    less: tuple[Any, ...]
+
+    def asked(self, asked: Any) -> Counted:
+        """Ask each of them the same questions."""
+        return Counted(
+            tuple(index.asked(asked) for index in self.more),
+            tuple(index.asked(asked) for index in self.less),
+        )
+
+    def counts(self, instants: Ints) -> Floats:
+        """(instants, classes) of a census."""
+        found = sum(index.counts(instants) for index in self.more)
+        return np.asarray(found - sum(index.counts(instants) for index in self.less))
+
+    @classmethod
+    def of(cls, more: tuple[Any, ...], less: tuple[Any, ...]) -> Any:
+        """Join indexes; where an index is a tuple of several, each with its like."""
+        if isinstance(more[0], tuple):
+            return tuple(
+                cls(tuple(part[n] for part in more), tuple(part[n] for part in less))
+                for n in range(len(more[0]))
+            )
+        return cls(more, less)
+
+
+@dataclass(frozen=True)
+class Guests:
+    """Deals sent whole, the store among whose deals they stand, and those they replace."""
+
+    store: History
+    history: History
+    replaced: History
+
+    @classmethod
+    def of(cls, store: History, tables: Tables) -> Guests | None:
+        """Receive deals with their history and activities; None: index everything together.
+
+        Parameters
+        ----------
+        store : indexed history of all deals
+        tables : deals, deal_history and activities of the guests (accounts, contacts, owners and
+            stages are the store's); a guest whose identifier is in the store replaces that deal
+        """
+        history = arrived(store, tables)
+        if history is None or len(history.closings.time):
+            return None
+        codes = [store.position_of.get(deal_id, -1) for deal_id in history.deal_ids]
+        replaced = part_of(store, np.array([code for code in codes if code >= 0], np.int64))
+        if len(replaced.closings.time):
+            return None
+        return cls(store, history, replaced)
+
+    def features(
+        self, vocabulary: Vocabulary, as_of: int, names: Iterable[str] | None = None
+    ) -> pd.DataFrame:
+        """Feature matrix of the guests at an instant (microseconds): (guests, features) float32.
+
+        Every guest is answered for, open and known at the instant or not.
+        """
+        columns = list(available_features(self.store, vocabulary) if names is None else names)
+        return features_at(self.at(vocabulary, as_of, columns), columns)
+
+    def at(self, vocabulary: Vocabulary, as_of: int, names: Iterable[str]) -> At:
+        """Give the guests as snapshots of which any of these features can be computed."""
+        self._prepare(vocabulary, tuple(names))
+        deal = np.arange(self.history.size)
+        return _GuestAt(
+            self.history, vocabulary, deal, np.full(len(deal), as_of, np.int64), guests=self
+        )
+
+    def _prepare(self, vocabulary: Vocabulary, names: tuple[str, ...]) -> None:
+        """Build the indexes that the features need: once for the store, and of those replaced."""
+        one = Snapshots(np.zeros(1, np.int64), np.zeros(1, np.int64))
+        self.store.index(
+            f"prepared:{vocabulary.key}:{hash(names)}",
+            lambda: compute_features(self.store, vocabulary, one, names),
+        )
+        if not self.replaced.size:
+            return
+        at = At(self.replaced, vocabulary, one.deal, one.time)
+        for index, feature in OF_BOTH.items():
+            if index in self.store.indexes:
+                with np.errstate(divide="ignore", invalid="ignore"):
+                    CATALOGUE[feature].compute(at)
+
+
+@dataclass(frozen=True)
+class _GuestAt(At):
+    """The guests as snapshots: their own facts, and the store's statistics."""
+
+    guests: Guests = field(kw_only=True)
+
+    def index(self, name: str, build: Callable[[], T]) -> T:
+        """Take the store's index, join it with the guests', or build one of the guests alone."""
+        store, replaced = self.guests.store.indexes, self.guests.replaced
+        if name.startswith(OF_STORE):
+            found: T = store[name]
+            return found
+        own = self.history.index(name, build)
+        if name not in OF_BOTH:
+            return own
+        less = (replaced.indexes[name],) if replaced.size else ()
+        joint: T = Joint.of((store[name], own), less)
+        return joint

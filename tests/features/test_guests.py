@@ -1,0 +1,152 @@
+"""Deals sent whole have the features they would have in the store, to the last bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from data.tables import OF_A_DEAL, Tables
+from features.at import At
+from features.catalogue import CATALOGUE
+from features.custom import custom_features
+from features.guests import Guests
+from features.history import OPEN, History
+from features.pipeline import available_features
+from features.snapshots import open_deals
+from features.vocabulary import Vocabulary, learn_vocabulary
+from features.windows import Floats
+
+AS_OF = "2025-06-27"
+Instant = Callable[[str], int]
+
+
+def without(tables: Tables, ids: list[str]) -> Tables:
+    frames = {n: f[~f["deal_id"].isin(ids)] if n in OF_A_DEAL else f for n, f in tables.items()}
+    return Tables.of(frames)
+
+
+def values(at: At, names: list[str]) -> dict[str, Floats]:
+    """Each feature in full precision."""
+    features = CATALOGUE | custom_features(at.vocabulary)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return {name: np.asarray(features[name].compute(at), float) for name in names}
+
+
+def assert_as_in_the_store(
+    whole: History, guests: Guests, words: Vocabulary, as_of: int, ids: list[str]
+) -> None:
+    names = list(available_features(whole, words))
+    found = values(guests.at(words, as_of, names), names)
+    deal = np.array([whole.position_of[deal_id] for deal_id in ids])
+    expected = values(At(whole, words, deal, np.full(len(deal), as_of)), names)
+    for name in names:
+        # Only NaN may differ from itself: every other bit counts.
+        assert np.array_equal(
+            np.nan_to_num(found[name], nan=-9e99).view(np.int64),
+            np.nan_to_num(expected[name], nan=-9e99).view(np.int64),
+        ), name
+
+
+@pytest.fixture(scope="module")
+def history(demo_tables: Tables) -> History:
+    return History.of(demo_tables)
+
+
+@pytest.fixture(scope="module")
+def as_of(instant: Instant) -> int:
+    return instant(AS_OF)
+
+
+@pytest.fixture(scope="module")
+def words(history: History, as_of: int) -> Vocabulary:
+    return learn_vocabulary(history, as_of)
+
+
+@pytest.fixture(scope="module")
+def ids(history: History, as_of: int) -> list[str]:
+    """Open deals that have never been closed, not even later."""
+    deal = open_deals(history, as_of).deal
+    every = np.full(len(deal), 2**61)
+    never = ~(history.stages.last("outcome", deal, every) > OPEN)
+    never &= history.closings.count(deal, every) == 0
+    return [history.deal_ids[code] for code in deal[never]]
+
+
+def test_guests_one_by_one_are_as_in_the_store(
+    demo_tables: Tables, history: History, words: Vocabulary, as_of: int, ids: list[str]
+) -> None:
+    met = 0
+    for deal_id in ids[:: len(ids) // 5]:
+        store = History.of(without(demo_tables, [deal_id]))
+        guests = Guests.of(store, demo_tables.select([deal_id]))
+        if guests is not None:
+            assert_as_in_the_store(history, guests, words, as_of, [deal_id])
+            met += 1
+    assert met > 3
+
+
+def test_guests_that_come_together_see_each_other(
+    demo_tables: Tables, history: History, words: Vocabulary, as_of: int, ids: list[str]
+) -> None:
+    chosen = ids[:8]
+    sent = demo_tables.select(chosen)
+    guests = Guests.of(History.of(without(demo_tables, chosen)), sent)
+    assert guests is not None
+    assert_as_in_the_store(history, guests, words, as_of, list(sent.deals["deal_id"]))
+
+
+def test_guest_takes_the_place_of_the_deal_of_its_name(
+    demo_tables: Tables, history: History, words: Vocabulary, as_of: int, ids: list[str]
+) -> None:
+    chosen = ids[:6]
+    sent = demo_tables.select(chosen)
+    other = sent.deal_history.assign(value=sent.deal_history["value"])
+    doubled = other["property"] == "amount"
+    other.loc[doubled, "value"] = (other.loc[doubled, "value"].astype(float) * 2).astype("str")
+    sent = replace(
+        sent, deal_history=other, activities=sent.activities.iloc[::2].reset_index(drop=True)
+    )
+    frames = dict(without(demo_tables, chosen).items())
+    changed = {n: pd.concat([frames[n], sent[n]], ignore_index=True) for n in OF_A_DEAL}
+    whole = History.of(Tables.of({**frames, **changed}))
+    guests = Guests.of(history, sent)
+    assert guests is not None
+    assert guests.replaced.size == len(chosen)
+    assert_as_in_the_store(whole, guests, words, as_of, list(sent.deals["deal_id"]))
+
+
+def test_guests_leave_the_store_as_it_was(
+    demo_tables: Tables, words: Vocabulary, as_of: int, ids: list[str]
+) -> None:
+    store = History.of(demo_tables)
+    names = list(available_features(store, words))
+    at = At(store, words, open_deals(store, as_of).deal, open_deals(store, as_of).time)
+    before = values(at, names)
+    guests = Guests.of(store, demo_tables.select(ids[:3]))
+    assert guests is not None
+    assert guests.features(words, as_of).shape == (3, len(names))
+    again = At(store, words, at.deal, at.time)
+    for name, found in values(again, names).items():
+        np.testing.assert_array_equal(found, before[name])
+
+
+@pytest.mark.parametrize("column", ["owner", "stage", "source", "closed"])
+def test_guest_that_the_store_cannot_place_is_left_to_a_new_index(
+    demo_tables: Tables, history: History, ids: list[str], column: str
+) -> None:
+    sent = demo_tables.select([ids[0]])
+    deals, changes = sent.deals.copy(), sent.deal_history.copy()
+    if column == "owner":
+        changes.loc[changes["property"] == "owner_id", "value"] = "nobody"
+    elif column == "stage":
+        changes.loc[changes["property"] == "stage", "value"] = "a new stage"
+    elif column == "source":
+        deals["source"] = "a new source"
+    else:
+        changes.loc[changes["property"] == "stage", "value"] = "closed_lost"
+    assert Guests.of(history, sent) is not None
+    assert Guests.of(history, replace(sent, deals=deals, deal_history=changes)) is None
