@@ -162,6 +162,16 @@ def _calendar(of: Between) -> Told:
     return f"{days_text(left)} left of the quarter", 0
 
 
+def _custom(of: Between) -> Told:
+    before, after = (facts.get("custom", {}) for facts in (of.then, of.now))
+    moved = [name for name in after if before.get(name) != after[name]]
+    if not moved:
+        return NEUTRAL["custom"], 0
+    name = moved[0]
+    was = f" from {before[name]}" if name in before else ""
+    return f"{name} went{was} to {after[name]}", 0
+
+
 TELLERS: dict[str, Teller] = {
     "replies": _replies,
     "activity": _activity,
@@ -175,6 +185,7 @@ TELLERS: dict[str, Teller] = {
     "source": _source,
     "account": _account,
     "calendar": _calendar,
+    "custom": _custom,
 }
 NEUTRAL = {
     "replies": "the conversation with the buyer",

@@ -18,7 +18,7 @@ from training.bundle import Bundle
 from training.explanation import DAYS, parts_of, points_each, usual_groups
 from training.learners import expit
 from training.scoring import Scored
-from training.sentences import Facts, reads_as, sentence
+from training.sentences import Facts, days_text, reads_as, sentence
 from training.themes import CURVE
 
 TOP = 3
@@ -113,13 +113,37 @@ def facts_of(bundle: Bundle, scored: Scored, rows: Ints) -> list[dict[str, Any]]
     """What sentences about deals are made of, with how long deals won from their stage waited."""
     waits: Mapping[str, float] = bundle.card.get("usual_waits", {})
     facts = scored.facts.iloc[rows]
+    custom = custom_values(bundle, scored.features.iloc[rows])
     shown = scored.frame[["owner_id", "amount"]].iloc[rows].to_numpy(object)
     facts = facts.assign(
+        custom=pd.Series(custom, facts.index, object),
         usual_wait=facts["stage"].map(waits).astype(float),
         owner_id=shown[:, 0],
         amount=shown[:, 1],
     )
     return [dict(zip(facts.columns, row, strict=True)) for row in facts.to_numpy(object)]
+
+
+def custom_values(bundle: Bundle, features: pd.DataFrame) -> list[dict[str, str]]:
+    """(n,) the firm's own columns that the model reads: known values in words, by name."""
+    found: list[dict[str, str]] = [{} for _ in range(len(features))]
+    for column in (name for name in bundle.features if "." in name):
+        label = column.split(".", 1)[1].replace("_", " ")
+        names = bundle.vocabulary.categories.get(column)
+        for values, value in zip(found, features[column], strict=True):
+            if pd.notna(value):
+                values[label] = _in_words(
+                    float(value), names, date=column in bundle.vocabulary.dates
+                )
+    return found
+
+
+def _in_words(value: float, names: Sequence[str] | None, *, date: bool) -> str:
+    if names is not None:
+        return f"“{names[int(value)]}”"
+    if date:
+        return f"{days_text(-value)} ago" if value < 0 else f"in {days_text(value)}"
+    return f"{value:,.6g}"
 
 
 def _worth_telling(groups: Mapping[str, float], worth: float, facts: Facts) -> list[Reason]:

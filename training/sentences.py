@@ -9,7 +9,10 @@ import numpy as np
 import pandas as pd
 
 Facts = Mapping[str, Any]
-"""What sentences are made of: `scoring.FACTS`, `stage` and `usual_wait` of one deal."""
+"""What sentences about one deal are made of: `scoring.FACTS`, `stage`, `usual_wait` and `custom`,
+the firm's own columns by name with their values in words."""
+MOST_CUSTOM = 2
+"""Columns of the firm's own that one sentence names."""
 Sentence = Callable[[Facts, bool], str]
 Judge = Callable[[Facts], bool]
 
@@ -144,6 +147,11 @@ def _calendar(facts: Facts, _: bool) -> str:
     return "the time of year" if np.isnan(days) else f"{days_text(days)} to the end of the quarter"
 
 
+def _custom(facts: Facts, _: bool) -> str:
+    known = list(facts.get("custom", {}).items())[:MOST_CUSTOM]
+    return ", ".join(f"{name}: {value}" for name, value in known) or "the firm's own columns"
+
+
 def _below(name: str, limit: float) -> Callable[[Facts], bool]:
     return lambda facts: number(facts, name) < limit
 
@@ -187,6 +195,7 @@ SENTENCES: dict[str, Sentence] = {
     "source": _source,
     "account": _account,
     "calendar": _calendar,
+    "custom": _custom,
 }
 
 

@@ -282,6 +282,21 @@ def test_every_theme_with_a_sentence_has_words_for_its_changes():
             "1 other deal won with this account",
         ),
         (
+            "custom",
+            {"custom": {"call": "“best case”", "seats": "1"}},
+            {"custom": {"call": "“commit”", "seats": "1"}},
+            True,
+            "call went from “best case” to “commit”",
+        ),
+        ("custom", {}, {"custom": {"call": "“commit”"}}, True, "call went to “commit”"),
+        (
+            "custom",
+            {"custom": {"seats": "1"}},
+            {"custom": {"seats": "1"}},
+            True,
+            NEUTRAL["custom"],
+        ),
+        (
             "calendar",
             {"quarter_end_days": 2.0},
             {"quarter_end_days": 85.0},

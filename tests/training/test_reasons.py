@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,7 @@ import pytest
 
 from features.catalogue import CATALOGUE
 from training.explanation import log_odds, usual_groups
-from training.reasons import LEAST, TOP, explain, reason_texts, reasons
+from training.reasons import LEAST, TOP, custom_values, explain, reason_texts, reasons
 from training.scoring import FACTS, score
 from training.sentences import READINGS, SENTENCES, sentence
 from training.themes import theme_of
@@ -187,6 +188,11 @@ def test_sentence_about_a_deal_of_which_nothing_is_known_is_still_one(theme, up)
             "amount 2.5 times what such deals are usually won for",
         ),
         ("account", {"account_won_count": 1.0}, "1 deal won with this account before"),
+        (
+            "custom",
+            {"custom": {"segment": "“large”", "score": "12", "third": "1"}},
+            "segment: “large”, score: 12",
+        ),
         ("calendar", {"quarter_end_days": 9.0}, "9 days to the end of the quarter"),
     ],
 )
@@ -199,3 +205,23 @@ def test_a_long_wait_is_told_beside_what_is_usual_where_it_speaks_against_the_de
     expected = "no reply for 19 days; deals won from this stage usually wait 4 days"
     assert sentence("replies", waits, up=False) == expected
     assert sentence("replies", waits, up=True) == "last heard from the buyer 19 days ago"
+
+
+def test_columns_of_the_firms_own_are_told_by_name_with_their_values(trained):
+    words = replace(
+        trained.bundle.vocabulary,
+        categories={"history.forecast_call": ("best case", "commit")},
+        numeric=("deals.seats",),
+        dates=("history.renewal",),
+    )
+    names = ("age_days", "history.forecast_call", "deals.seats", "history.renewal")
+    bundle = replace(trained.bundle, vocabulary=words, features=names)
+    rows = pd.DataFrame(
+        [[1.0, 1.0, 12000.0, -3.2], [2.0, np.nan, 1.5, 8.0], [2.0, np.nan, np.nan, np.nan]],
+        columns=list(names),
+    )
+    assert custom_values(bundle, rows) == [
+        {"forecast call": "“commit”", "seats": "12,000", "renewal": "3 days ago"},
+        {"seats": "1.5", "renewal": "in 8 days"},
+        {},
+    ]
