@@ -208,4 +208,4 @@ class DirectCandidate(Contender):
 
 
 def _twins(known: Known, categorical: tuple[str, ...]) -> Learner:
-    return learner_of(tier_for(known.closed), categorical)
+    return learner_of(tier_for(known.closed), categorical, known.closed)

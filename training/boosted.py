@@ -35,6 +35,10 @@ CAREFUL: Mapping[str, Any] = {
 """For few deals: shallower trees, larger leaves, fewer of them."""
 
 
+ROOMY: Mapping[str, Any] = {**DEFAULTS, "num_leaves": 15, "rounds": 200}
+"""For many deals: larger trees, and more of them."""
+
+
 @dataclass(frozen=True)
 class BoostedModel(Model):
     """A booster, held as LightGBM's own text."""

@@ -43,7 +43,7 @@ class Panel:
     Attributes
     ----------
     next_row : step in days -> (n,) row of the same deal one step later, -1 where there is none
-    thin : (n,) one row in four of each deal, about independent
+    thin : (n,) one row in four weeks of each deal, about independent
     """
 
     snapshots: Snapshots
@@ -67,8 +67,17 @@ def make_panel(history: History, snapshots: Snapshots, features: pd.DataFrame, c
     found = outcomes(history, snapshots, cut)
     steps = {EVER_STEP, *STEPS.values()}
     later = {step: _rows_later(snapshots, step) for step in steps}
+    return Panel(snapshots, features, found, cut, later, _thin(snapshots, cut))
+
+
+def _thin(snapshots: Snapshots, cut: int) -> Bools:
+    """(n,) one row in four weeks of each deal; all rows of a panel that has no more."""
+    again = snapshots.deal[1:] == snapshots.deal[:-1]
+    gaps = np.diff(snapshots.time)[again] // WEEK
+    every = int(min(gaps.min(initial=4), 4))
     week = (cut - snapshots.time) // WEEK
-    return Panel(snapshots, features, found, cut, later, (week + snapshots.deal) % 4 == 0)
+    found: Bools = (week // every + snapshots.deal) % (4 // every) == 0
+    return found
 
 
 def _rows_later(snapshots: Snapshots, step: int) -> Ints:

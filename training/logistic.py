@@ -22,6 +22,8 @@ from training.learners import Learner, Model, expit
 
 QUANTILES = (0.02, 0.5, 0.98)
 MOST_ROWS = 120_000
+CURVATURE_ROWS = 30_000
+"""Rows from which a Newton step takes the curvature: the minimum does not depend on them."""
 LEAST_SCALE = 0.2
 """Columns lie in [0, 1]; one that is rarely on is not blown up: few rows would swing its slope."""
 CONVERGED = 1e-6
@@ -244,6 +246,7 @@ def newton_logistic(
     """
     x = np.concatenate([np.ones((len(matrix), 1), np.float32), matrix], axis=1)
     some = x if sample is None or not sample.any() else x[sample]
+    some = some[:: max(1, len(some) // CURVATURE_ROWS)]
     share = len(x) / max(len(some), 1)
     rate = np.clip(target.mean() if len(target) else 0.5, 1e-4, 1 - 1e-4)
     base = np.append(np.log(rate / (1 - rate)), np.zeros(matrix.shape[1]))

@@ -68,7 +68,7 @@ def train(history: History, as_of: int, progress: Progress = lambda _: None) -> 
     categorical = categorical_names(history, vocabulary, list(features.columns))
     closed = closed_deals(history, as_of)
     tier = tier_for(closed)
-    learner = learner_of(tier, categorical)
+    learner = learner_of(tier, categorical, closed)
     found = validate(history, rows, learner, progress) if tier != "table" else None
     verdict = judge(found) if found is not None else None
     choice = choose(tier, closed, verdict)
