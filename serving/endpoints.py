@@ -12,6 +12,7 @@ from fastapi.responses import PlainTextResponse, Response
 from pydantic import BaseModel
 
 from serving import answers, changing, explaining, feedback, modelling, supposing
+from serving.access_sent import within_sight
 from serving.engine import Engine
 from serving.listing import Sight
 from serving.messages import (
@@ -103,13 +104,15 @@ def _add_deals(app: FastAPI, service: Service) -> None:
         return _json(answers.scores(view, asked, sight))
 
     @app.post("/predict", response_model=ScoreAnswer, responses=BAD, tags=["deals"])
-    def predict(asked: PredictRequest) -> Response:
+    def predict(request: Request, asked: PredictRequest) -> Response:
         """Score deals sent whole, with their history and activities; nothing of them is kept."""
-        at, engine = parse_as_of(asked.as_of), service.engine
-        sent = with_sent(engine.view(at), asked.deals, engine.clock(), pinned=at is not None)
-        ids = [deal.deal_id for deal in asked.deals]
-        rows = answers.rows_of(sent, ids, reasons=asked.reasons)
-        return _json({**answers.head(sent), "deals": rows})
+        view, sight = service.view(request, asked.as_of)
+        deals, notes = within_sight(asked.deals, view, sight)
+        now, pinned = service.engine.clock(), asked.as_of is not None
+        sent = with_sent(view, deals, now, pinned=pinned)
+        rows = answers.rows_of(sent, [deal.deal_id for deal in deals], reasons=asked.reasons)
+        head = answers.head(sent)
+        return _json({**head, "notes": [*head["notes"], *notes], "deals": rows})
 
     @app.post(
         "/predict/features",
