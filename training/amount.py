@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import lightgbm as lgb
@@ -58,8 +59,13 @@ class LogModel:
         """(n,) expected logarithm."""
         if not self.text or not len(features):
             return np.full(len(features), self.constant)
-        booster = lgb.Booster(model_str=self.text)
-        return np.asarray(booster.predict(features.to_numpy(np.float32)), float)
+        matrix = features.to_numpy(np.float32)
+        return np.asarray(self.booster.predict(matrix, num_threads=1), float)
+
+    @cached_property
+    def booster(self) -> lgb.Booster:
+        """Parsed once."""
+        return lgb.Booster(model_str=self.text)
 
     @property
     def smearing(self) -> float:

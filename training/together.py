@@ -16,6 +16,7 @@ import pandas as pd
 
 from features.windows import Floats
 from training.boosted import BoostedModel
+from training.few import FEW, flat_basis
 from training.learners import BlendModel, Model
 from training.logistic import Basis, LogisticModel
 from training.trees import Matrix, sums_of
@@ -36,10 +37,14 @@ def logits_of(models: Sequence[Model], features: pd.DataFrame) -> Floats:
         return np.zeros((len(features), len(models)))
     leaves = {id(leaf): leaf for model in models for leaf in _leaves(model)}
     known: Answers = {}
-    with ThreadPoolExecutor(THREADS if len(features) >= MANY else 1) as pool:
-        work = [pool.submit(task) for task in _tasks(list(leaves.values()), features)]
-        for each in work:
-            known |= each.result()
+    tasks = _tasks(list(leaves.values()), features)
+    if len(features) < MANY:
+        for task in tasks:
+            known |= task()
+    else:
+        with ThreadPoolExecutor(THREADS) as pool:
+            for each in [pool.submit(task) for task in tasks]:
+                known |= each.result()
     return np.stack([_joined(model, known) for model in models], axis=1)
 
 
@@ -82,12 +87,20 @@ def _other(model: Model, features: pd.DataFrame) -> Answers:
     return {id(model): model.logits(features)}
 
 
+def _columns(basis: Basis, features: pd.DataFrame) -> Matrix:
+    if len(features) > FEW:
+        return basis.columns(features)[0]
+    return flat_basis(basis, [str(name) for name in features.columns]).columns(
+        features.to_numpy(np.float32)
+    )
+
+
 def _regressions(models: list[LogisticModel], features: pd.DataFrame) -> Answers:
     """Answers of regressions that share a basis."""
     basis: Basis = models[0].basis
     found = np.empty((len(models), len(features)))
     for begin in range(0, len(features), BLOCK):
-        matrix = basis.columns(features.iloc[begin : begin + BLOCK])[0].astype(float)
+        matrix = _columns(basis, features.iloc[begin : begin + BLOCK]).astype(float)
         for place, model in zip(found, models, strict=True):
             place[begin : begin + BLOCK] = model.linear(matrix)
     return {id(model): answers for model, answers in zip(models, found, strict=True)}

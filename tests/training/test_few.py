@@ -1,0 +1,46 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from training.few import flat_basis
+from training.logistic import learn_basis
+
+
+@pytest.fixture
+def features() -> pd.DataFrame:
+    rng, n = np.random.default_rng(3), 400
+    frame = pd.DataFrame(
+        {
+            "stage_code": rng.integers(0, 4, n).astype(float),
+            "age_days": rng.exponential(40, n),
+            "log_amount": np.where(rng.random(n) < 0.2, np.nan, rng.normal(9, 2, n)),
+            "source_code": rng.integers(0, 3, n).astype(float),
+            "flag": (rng.random(n) < 0.3).astype(float),
+            "constant": np.ones(n),
+        }
+    )
+    return frame.astype(np.float32)
+
+
+def test_the_columns_of_few_rows_are_those_of_many_to_the_last_bit(features) -> None:
+    basis = learn_basis(features, ("stage_code", "source_code"))
+    assert basis.stages
+    assert basis.gaps
+    asked = features.copy()
+    asked.iloc[::7, 1] = np.nan
+    asked.iloc[::5, 0] = np.nan
+    asked.iloc[::3, 2] = 1e9
+    flat = flat_basis(basis, list(features)).columns(asked.to_numpy(np.float32))
+    np.testing.assert_array_equal(flat, basis.columns(asked)[0])
+
+
+def test_a_row_alone_has_the_columns_it_has_among_others(features) -> None:
+    basis = learn_basis(features, ("stage_code", "source_code"))
+    flat = flat_basis(basis, list(features))
+    rows = features.to_numpy(np.float32)
+    np.testing.assert_array_equal(flat.columns(rows[5:6])[0], flat.columns(rows)[5])
+
+
+def test_a_basis_is_laid_out_once(features) -> None:
+    basis = learn_basis(features, ("stage_code", "source_code"))
+    assert flat_basis(basis, list(features)) is flat_basis(basis, list(features))
