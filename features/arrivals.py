@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from data.tables import Tables
-from features.closings import stage_outcomes
+from features.closings import StageRules
 from features.facts import OUTCOMES, Codes
 from features.history import History
 from features.source import DIMENSIONS, combined, keys_of
@@ -41,7 +41,8 @@ def arrived(store: History, tables: Tables) -> History | None:
     """
     if not store.size or _unsettled(store, tables):
         return None
-    alone = History.of(_with_context(store, tables), store.settings)
+    rules = store.index("stage_rules", lambda: StageRules.of(store.tables))
+    alone = History.of(_with_context(store, tables), store.settings, rules)
     stage_at = _places(store, "stages", store.stage_names)
     owner_at = _places(store, "owners", store.owners.names)
     stages = _coded(alone.stages, "stage", alone.stage_names, stage_at)
@@ -63,7 +64,8 @@ def arrived(store: History, tables: Tables) -> History | None:
 def _unsettled(store: History, tables: Tables) -> bool:
     """Tell whether the deals bear on which stages end deals where only `deals` tells that."""
     listed = {*store.tables.stages["stage"], *OUTCOMES}
-    told = store.index("stages:told", lambda: set(stage_outcomes(store.tables)) - listed)
+    rules = store.index("stage_rules", lambda: StageRules.of(store.tables))
+    told = set(rules.outcomes) - listed
     changes = tables.deal_history
     met = {*tables.deals["stage"], *changes.loc[changes["property"] == "stage", "value"]}
     if met & told or tables.deals["is_won"].notna().any():

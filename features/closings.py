@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 
@@ -23,16 +26,28 @@ def stage_outcomes(tables: Tables) -> dict[str, int]:
     return found | known
 
 
+@dataclass(frozen=True)
+class StageRules:
+    """What stages mean: the outcome of those that end a deal, and where each stands."""
+
+    outcomes: Mapping[str, int]
+    places: pd.Series
+
+    @classmethod
+    def of(cls, tables: Tables) -> StageRules:
+        """Read them off the tables."""
+        return cls(stage_outcomes(tables), tables.stages.groupby("stage")["position"].max())
+
+
 def stage_timeline(
-    tables: Tables, history: pd.DataFrame, index: pd.Index
+    tables: Tables, history: pd.DataFrame, index: pd.Index, rules: StageRules
 ) -> tuple[tuple[str, ...], Timeline]:
     """Stage changes by deal, at the time known; values stage, outcome, happened, told."""
-    outcomes = stage_outcomes(tables)
     rows = history[history["property"] == "stage"].drop(columns="property")
-    rows = _in_order(rows.assign(told=False), tables, outcomes)
+    rows = _in_order(rows.assign(told=False), rules)
     rows = rows[~superseded(rows)]
-    told = _closings_told_by_deals(tables, rows, outcomes, index)
-    rows = _in_order(pd.concat([rows, told]), tables, outcomes) if len(told) else rows
+    told = _closings_told_by_deals(tables, rows, rules.outcomes, index)
+    rows = _in_order(pd.concat([rows, told]), rules) if len(told) else rows
     names = encode(rows["value"])
     timeline = Timeline.of(
         rows["deal"].to_numpy(),
@@ -46,23 +61,22 @@ def stage_timeline(
     return names.names, timeline
 
 
-def _in_order(rows: pd.DataFrame, tables: Tables, outcomes: dict[str, int]) -> pd.DataFrame:
+def _in_order(rows: pd.DataFrame, rules: StageRules) -> pd.DataFrame:
     """Stage changes with their outcomes, by deal in the order in which they became known.
 
     Changes of one instant (a CRM that keeps dates only) go forward through the stages, closed
     last.
     """
-    place = tables.stages.groupby("stage")["position"].max()
     rows = rows.assign(
-        outcome=rows["value"].map(outcomes).fillna(OPEN).astype(int),
-        place=rows["value"].map(place).astype(float).fillna(0.0),
+        outcome=rows["value"].map(rules.outcomes).fillna(OPEN).astype(int),
+        place=rows["value"].map(rules.places).astype(float).fillna(0.0),
     )
     keys = (rows[name].to_numpy() for name in ("deal", "known", "happened", "outcome", "place"))
     return rows.take(by_group_and_time(*keys))
 
 
 def _closings_told_by_deals(
-    tables: Tables, rows: pd.DataFrame, outcomes: dict[str, int], index: pd.Index
+    tables: Tables, rows: pd.DataFrame, outcomes: Mapping[str, int], index: pd.Index
 ) -> pd.DataFrame:
     """Closings that `deals` states and the history does not hold, known at `closed_at`.
 
@@ -72,11 +86,14 @@ def _closings_told_by_deals(
     """
     deals = tables.deals.reset_index(drop=True)
     closes = deals["stage"].map(outcomes).fillna(OPEN) != OPEN
+    stated = (deals["is_won"].notna() | closes) & deals["closed_at"].notna()
+    if not stated.any():
+        return rows[:0]
     last = rows.drop_duplicates("deal", keep="last").set_index("deal").reindex(deals.index)
     at = pd.Series(micros(deals["closed_at"]), deals.index)
     closed_before = deals.index.isin(rows.loc[rows["outcome"] != OPEN, "deal"])
     untold = (last["outcome"] != OPEN) & last["outcome"].notna()
-    told = (deals["is_won"].notna() | closes) & deals["closed_at"].notna() & ~untold
+    told = stated & ~untold
     told &= ~closed_before | (at > last["happened"].fillna(-NEVER))
     won = deals["is_won"].fillna(deals["stage"].map(outcomes).eq(WON)).astype(bool)
     plain = pd.Series(np.where(won, "closed_won", "closed_lost"), deals.index, dtype="str")

@@ -104,6 +104,9 @@ def superseded(rows: pd.DataFrame) -> Bools:
     """
     closing = rows["outcome"].to_numpy() != OPEN if "outcome" in rows else False
     since = pd.Series(np.where(closing, rows["known"], rows["happened"]), rows.index)
+    deal, at = rows["deal"].to_numpy(), since.to_numpy()
+    if not ((at[1:] < at[:-1]) & (deal[1:] == deal[:-1])).any():
+        return np.zeros(len(rows), bool)
     latest = since.groupby(rows["deal"]).cummax()
     late: Bools = (since < latest).to_numpy() & np.logical_not(closing)
     return late

@@ -16,7 +16,7 @@ import pandas as pd
 
 from data.settings import Settings
 from data.tables import Tables
-from features.closings import stage_timeline
+from features.closings import StageRules, stage_timeline
 from features.facts import (
     LOST,
     OPEN,
@@ -28,6 +28,7 @@ from features.facts import (
     encode,
     known_from,
     micros,
+    positions,
     property_timelines,
 )
 from features.windows import Floats, Ints, Timeline
@@ -56,14 +57,23 @@ class History:
     indexes: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, tables: Tables, settings: Settings | None = None) -> History:
-        """Index tables; cost is linear in their rows (sorted once)."""
+    def of(
+        cls, tables: Tables, settings: Settings | None = None, rules: StageRules | None = None
+    ) -> History:
+        """Index tables; cost is linear in their rows (sorted once).
+
+        Parameters
+        ----------
+        rules : what stages mean, where the tables alone do not tell; default: read off them
+        """
         settings = settings or Settings()
         deals = tables.deals
         index = pd.Index(deals["deal_id"])
         history = coded_history(tables, index)
         created = micros(deals["created_at"])
-        stage_names, stages = stage_timeline(tables, history, index)
+        stage_names, stages = stage_timeline(
+            tables, history, index, rules or StageRules.of(tables)
+        )
         owners = encode(
             pd.concat(
                 [
@@ -141,8 +151,15 @@ class History:
         """One value a deal (in deal order) of a column fixed at creation, of deals or accounts."""
         if table == "deals":
             return self.tables.deals[column].reset_index(drop=True)
-        keyed = self.tables.accounts.drop_duplicates("account_id").set_index("account_id")[column]
-        return self.tables.deals["account_id"].map(keyed).reset_index(drop=True)
+        rows = self.index("account_rows", self._account_rows)
+        if not len(self.tables.accounts):
+            return pd.Series(np.nan, range(self.size), dtype=self.tables.accounts[column].dtype)
+        return pd.Series(self.tables.accounts[column].array.take(rows, allow_fill=True))
+
+    def _account_rows(self) -> Ints:
+        """(deals,) row of each deal's account, the first of its name; -1 without one."""
+        names = pd.Index(self.tables.accounts["account_id"])
+        return positions(names, self.tables.deals["account_id"])
 
     def encoded(self, table: str, column: str) -> Codes:
         """Codes, in deal order, of a column fixed at creation."""

@@ -226,8 +226,10 @@ class Timeline:
 
         def build() -> Ints:
             among = slice(None) if flag is None else self.flagged(flag)
-            values = pd.Series(self.values[column][among].astype(np.int64))
-            return np.asarray(values.groupby(self.group[among]).cummax(), np.int64)
+            values = self.values[column][among].astype(np.int64)
+            if len(self.start) == 2:
+                return np.maximum.accumulate(values)
+            return np.asarray(pd.Series(values).groupby(self.group[among]).cummax(), np.int64)
 
         return np.asarray(self.kept(("peaks", column, flag), build))
 
