@@ -143,7 +143,7 @@ def serve(workspace: Path, host: str, port: int, workers: int = 1) -> None:
 def _check_access(settings: Settings, host: str) -> None:
     """Refuse to be reached from other machines while everybody may see everything."""
     try:
-        near = ipaddress.ip_address(host).is_loopback
+        near = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError as error:
         raise ServeError(f"--host {host!r} is no address; write 127.0.0.1 or 0.0.0.0") from error
     if not near and settings.access == "off":
