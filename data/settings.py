@@ -128,6 +128,9 @@ class Settings(BaseSettings):
     body_limit_mb: float = Field(
         default=10, gt=0, le=1_000, description="largest body of a request, in millions of bytes"
     )
+    time_limit_seconds: float = Field(
+        default=30, gt=0, le=3_600, description="seconds after which a request is given up"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="info", description="least serious lines that the service logs"
     )

@@ -65,6 +65,7 @@ class Access:
     ----------
     on : whether keys are asked for
     most_bytes : largest body of a request
+    most_seconds : how long a request may take
     """
 
     def __init__(
@@ -73,6 +74,7 @@ class Access:
         self.on, self.records = settings.access == "keys", records
         self.sessions, self.clock = sessions, clock
         self.most_bytes = int(settings.body_limit_mb * 1_000_000)
+        self.most_seconds = settings.time_limit_seconds
         self.rate = Rate(settings.rate_per_minute, settings.rate_burst)
         self._known: OrderedDict[str, tuple[Viewer | None, pd.Timestamp]] = OrderedDict()
 

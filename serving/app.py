@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from serving.access import Access
 from serving.access_forms import FormGuard
 from serving.access_gate import Gate
+from serving.access_time import TimeLimit
 from serving.endpoints import Service, SightOf, add_endpoints, all_in_sight
 from serving.engine import Engine, FutureError, NotReadyError
 from serving.kept import KeptAnswers
@@ -54,6 +55,8 @@ def make_app(
         openapi_url="/openapi.json",
     )
     # The last one added is the first that a request meets.
+    if access is not None:
+        app.add_middleware(TimeLimit, seconds=access.most_seconds)
     app.add_middleware(KeptAnswers, engine=engine)
     if access is not None:
         app.add_middleware(FormGuard, access=access)
