@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -71,6 +72,10 @@ def backtest_command(
     out_: Annotated[
         Path | None, typer.Option("--out", help="folder of the report [default: the workspace]")
     ] = None,
+    forecast: Annotated[
+        bool,
+        typer.Option("--forecast", help="replay the revenue forecast instead, quarter by quarter"),
+    ] = False,
     json_: Json = False,
 ) -> None:
     """Replay the past month by month: what each way of predicting said, and what came."""
@@ -80,6 +85,9 @@ def backtest_command(
     history, _ = read_history()
     at = chosen_as_of(as_of, history)
     started = time.monotonic()
+    if forecast:
+        _forecast(history, at, origins, out_, json_=json_)
+        return
     test, found = _replayed(history, at, asked, origins or None, candidates=candidates)
     page = _kept(test, found, at, out_)
     if json_:
@@ -101,7 +109,7 @@ def _replayed(
     plan = plan_backtest(past, asked, origins, candidates=candidates)
     if not plan.cuts:
         raise WorkFailedError(
-            "the history is too short for a backtest: an origin needs four months and 30 closed "
+            "the history is too short for a backtest: an origin needs three months and 30 closed "
             f"deals before it, and {min(h or LONGEST_DAYS for h in asked)} days and a month after "
             "it; ask shorter --horizons, or wait"
         )
@@ -170,5 +178,53 @@ def say_backtest(test: Backtest, found: Findings) -> None:
 
 def _say(title: str, shown: dict[str, Any]) -> None:
     heads = [(head["text"], "left" if head["left"] else "right") for head in shown["heads"]]
+    say_table(title, heads, [tuple(row) for row in shown["rows"]])
+    out.print("")
+
+
+def _forecast(history: History, at: int, months: int, folder: Path | None, *, json_: bool) -> None:
+    """Replay the forecast, say how it did and keep the report."""
+    from training.revenue_backtest import TooShortError, forecast_backtest
+    from training.revenue_page import (
+        PAGE,
+        log_revenue,
+        said,
+        say_differences,
+        say_summary,
+        say_terms,
+        write_revenue,
+    )
+    from training.revenue_past import MOST_QUARTERS, instants
+    from training.tracking import Tracker
+
+    quarters = -(-months // 3) if months else MOST_QUARTERS
+    asked = instants(history, at, quarters)
+    steps = len({each.at for each in asked}) + quarters + 2
+    with progress("forecast backtest", steps, "some minutes") as step:
+        try:
+            found = forecast_backtest(history, at, asked=asked, progress=step)
+        except TooShortError as error:
+            raise WorkFailedError(str(error)) from error
+    files = write_revenue(found, folder or state["workspace"] / FOLDER / f"forecast-{_day(at)}")
+    log_revenue(Tracker(state["workspace"]), found, files)
+    if json_:
+        frames = {"summary": found.summary, "differences": found.differences, "terms": found.terms}
+        print_json(
+            {name: json.loads(each.to_json(orient="records")) for name, each in frames.items()}
+            | {"unit": found.unit, "said": said(found), "report": str(files[PAGE])}
+        )
+        return
+    for kind in ("quarter", "month"):
+        if (found.rows["kind"] == kind).any():
+            _say_shown(f"asked: {kind}", say_summary(found, kind))
+    _say_shown("differences", say_differences(found))
+    _say_shown("tried on top", say_terms(found))
+    for line in said(found):
+        out.print(f"- {line}", markup=False)
+    out.print(f"report: {files[PAGE]}", markup=False)
+
+
+def _say_shown(title: str, shown: dict[str, Any]) -> None:
+    heads = [(head, "right" if k else "left") for k, head in enumerate(shown["heads"])]
     say_table(title, heads, [tuple(row) for row in shown["rows"]])
     out.print("")

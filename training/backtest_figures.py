@@ -117,6 +117,8 @@ def segments(test: Backtest, name: str, horizon: int) -> pd.DataFrame:
     values = segment_values(test.rows)
     found: list[dict[str, Any]] = []
     for dimension in DIMENSIONS:
+        if values[dimension][judged].nunique() < 2:
+            continue  # it would tell of all rows again
         for value in _ordered(test, dimension, values[dimension][judged]):
             rows = judged & (values[dimension] == value).to_numpy()
             found.append(

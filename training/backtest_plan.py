@@ -75,27 +75,34 @@ def plan_backtest(
 ) -> Plan:
     """Choose origins and contenders.
 
-    The newest origin is mature for the main horizon (90 days, or the longest shorter one that is
-    asked). Without `origins` as many months as take about five minutes, at least three and at most
-    a year of them; the oldest are put so far back that every horizon is mature at one of them, if
-    the history is long enough. With `origins` just so many months on end.
+    The newest origin is mature for the main horizon (90 days, or a shorter one where that is not
+    asked or the history too short). Without `origins` as many months as take about five minutes,
+    at least three and at most a year of them; the oldest are put so far back that every horizon
+    is mature at one of them, if the history is long enough. With `origins` just so many months
+    on end.
     """
     asked = tuple(sorted(set(horizons), key=lambda h: h or np.inf))
     a_row = SECONDS_A_ROW + (CANDIDATES_A_ROW if candidates else 0.0)
     one = LEAST_SECONDS + len(past.snapshots) * a_row
-    main = [h for h in asked if maturity(h) <= MAIN] or [asked[0]]
+    main = _main(past, asked)
     if origins is None:
         cuts = _spread(past, int(np.clip(SECONDS // one, FEWEST, MOST)), main, asked)
     else:
-        cuts = monthly_origins(past, origins, main)
+        cuts = monthly_origins(past, origins, (main,))
     served = Served(past)
-    entries, absent = _entries(served, asked, candidates=candidates)
+    entries, absent = _entries(served, main, candidates=candidates)
     return Plan(cuts, asked, entries, served, absent, one * len(cuts))
 
 
-def _spread(past: Past, most: int, main: Sequence[int], asked: Sequence[int]) -> list[int]:
+def _main(past: Past, asked: Sequence[int]) -> int:
+    """Longest horizon up to 90 days, or the shortest, for which the history holds an origin."""
+    short = [h for h in asked if maturity(h) <= MAIN] or [asked[0]]
+    return next((h for h in reversed(short) if monthly_origins(past, 1, (h,))), short[0])
+
+
+def _spread(past: Past, most: int, main: int, asked: Sequence[int]) -> list[int]:
     """Newest months, and of all months the newest that is mature for each longer horizon."""
-    months = monthly_origins(past, ALL_MONTHS, main)
+    months = monthly_origins(past, ALL_MONTHS, (main,))
     mature = [
         [cut for cut in months if past.as_of - cut >= (maturity(h) + MONTH_DAYS) * DAY]
         for h in asked
@@ -105,9 +112,7 @@ def _spread(past: Past, most: int, main: Sequence[int], asked: Sequence[int]) ->
     return sorted(older | set(months[:newest]), reverse=True)
 
 
-def _entries(
-    served: Served, asked: tuple[int, ...], *, candidates: bool
-) -> tuple[list[Entry], dict[str, str]]:
+def _entries(served: Served, main: int, *, candidates: bool) -> tuple[list[Entry], dict[str, str]]:
     always = (
         *(served, CrmPercentages(), StageAgeTable(), DirectLogistic()),
         *(PlainLightGBM(), ClosedOnlyLightGBM()),
@@ -116,9 +121,8 @@ def _entries(
     if why := catboost_missing():
         absent[PlainCatBoost.name] = why
     else:
-        horizon = MAIN if MAIN in asked else asked[0]
         # A thousand rounds as it comes: it would take longer than all others together.
-        entries.append(Entry(PlainCatBoost(), CATBOOST_EVERY, (horizon,)))
+        entries.append(Entry(PlainCatBoost(), CATBOOST_EVERY, (main,)))
     if candidates:
         entries += [Entry(HazardCandidate()), Entry(DirectCandidate())]
     return entries, absent

@@ -75,6 +75,8 @@ def _said_list(found: Findings) -> str:
 
 def _said_segments(found: Findings) -> str:
     table = found.segments[found.main]
+    if not len(table):
+        return ""
     off = table[table["verdict"] == "off"]
     if not len(off):
         return (

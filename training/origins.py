@@ -54,7 +54,7 @@ EVER = 0
 EVER_DAYS = 365
 """Snapshots watched so long are mature for `ever`; what is still open counts as not won."""
 HORIZONS = (30, 60, 90, 180, EVER)
-LEAST_KNOWN_DAYS = 4 * MONTH_DAYS
+LEAST_KNOWN_DAYS = 3 * MONTH_DAYS
 """Days of history that an origin must have behind it."""
 
 Answer = Callable[[pd.DataFrame], Floats]

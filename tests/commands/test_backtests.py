@@ -54,8 +54,8 @@ def quick(monkeypatch):
 
     real = module._entries
 
-    def few(served, asked, *, candidates):
-        entries, absent = real(served, asked, candidates=candidates)
+    def few(served, main, *, candidates):
+        entries, absent = real(served, main, candidates=candidates)
         slow = ("LightGBM", "CatBoost")
         return [e for e in entries if not e.contender.name.startswith(slow)], absent
 

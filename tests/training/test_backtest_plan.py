@@ -9,7 +9,7 @@ from features.snapshots import Snapshots
 from features.windows import DAY
 from training.backtest_plan import FEWEST, MOST, log_backtest, plan_backtest, slug
 from training.baselines import DirectCandidate, HazardCandidate, PlainCatBoost
-from training.origins import EVER, MONTH_DAYS
+from training.origins import EVER, MONTH_DAYS, Past
 
 
 def names(plan):
@@ -62,6 +62,15 @@ def test_every_horizon_is_mature_at_some_origin_where_the_history_is_long_enough
     gaps = {(a - b) % (MONTH_DAYS * DAY) for a, b in pairwise(plan.cuts)}
     assert gaps == {0}
     assert len(plan.cuts) == FEWEST + 1
+
+
+def test_a_history_too_short_for_ninety_days_is_judged_at_a_shorter_horizon(history):
+    known_for = 135 * DAY
+    begin = int(history.known_from.min())
+    young = plan_backtest(Past.of(history, begin + known_for), (7, 30, 90))
+    assert young.cuts
+    assert young.mature(begin + known_for, 30) or young.mature(begin + known_for, 7)
+    assert not young.mature(begin + known_for, 90)
 
 
 def test_catboost_is_told_absent_where_it_is_not_installed(past, monkeypatch):
