@@ -45,9 +45,9 @@ def test_featuretools_gives_the_same_values(tables: Tables) -> None:
     pd.testing.assert_frame_equal(found, ours(tables, rows), rtol=1e-5)
 
 
-def test_the_faster_of_the_runs_is_reported() -> None:
-    runs = iter([{"seconds": 3.0}, {"seconds": 2.0}, {"seconds": 1.0}])
-    assert _better(lambda: next(runs)) == {"seconds": 2.0}
+def test_the_lighter_of_the_runs_is_reported() -> None:
+    runs = iter([{"busy": 3.0}, {"busy": 2.0}, {"busy": 1.0}])
+    assert _better(lambda: next(runs)) == {"busy": 2.0}
 
 
 def test_report_compares_rates_and_says_where_values_differ() -> None:
