@@ -32,7 +32,7 @@ from training.validation import (
     origins_for,
 )
 
-LearnerOf = Callable[[Tier, tuple[str, ...]], Learner]
+LearnerOf = Callable[[Tier, tuple[str, ...], int], Learner]
 
 
 @dataclass
@@ -72,7 +72,7 @@ class Served(Contender):
         found = self._fits.get((known.cut, tier))
         if found is not None and found[2] in {None, until}:
             return found[:2]
-        learner = self.learner(tier, known.categorical)
+        learner = self.learner(tier, known.categorical, known.closed)
         close = fit_close(known.panel, learner, known.longest, until)
         table = fit_close(known.panel, Table(), known.longest, until)
         self._fits[known.cut, tier] = (close, table, until)
