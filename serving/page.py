@@ -160,9 +160,10 @@ def _add(app: FastAPI, site: Site, name: str, page: Page) -> None:
         return site.file(name, request, page)
 
     path = ADDRESSES[name]
+    file = "/today.csv" if path == "/" else f"{path}.csv"
     methods = ["GET", "HEAD"]
     app.add_api_route(path, show, methods=methods, include_in_schema=False)
-    app.add_api_route(f"/{name}.csv", give, methods=methods, include_in_schema=False)
+    app.add_api_route(file, give, methods=methods, include_in_schema=False)
 
 
 def _add_deal(app: FastAPI, site: Site) -> None:

@@ -242,7 +242,7 @@ def _bars(found: Waterfall, owner: str | None) -> list[Row]:
     """Begin, the bars that moved, end; in whole units of the forecast."""
     ends = (found.begin, found.end)
     if owner is not None:
-        row = found.owners.set_index("owner").reindex([owner]).fillna(0).iloc[0]
+        row = found.owners.reindex([owner]).fillna(0).iloc[0]
         ends = (int(row["begin"]), int(row["end"]))
     moved = found.bars(owner)
     rows: list[Row] = [{"bar": "begin", "value": ends[0] / 100, "deals": None, "sum": True}]

@@ -1,6 +1,8 @@
 import csv
+import html
 import io
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +11,19 @@ import pytest
 from serving.engine import Engine
 from serving.limits import HEADERS
 from serving.metrics import metrics_text
-from serving.page import PAGES, make_templates
+from serving.page import ADDRESSES, PAGES, make_templates
+from serving.pages import kept
 from serving.plot import plot_script
 from serving.view import View
 
 EngineAt = Callable[[Path], Engine]
-EVERY = ["/" if name == "today" else f"/{name}" for name in PAGES]
+EVERY = [ADDRESSES[name] for name in PAGES]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for what is worked out in the background."""
+    monkeypatch.setattr(kept, "WAIT_SECONDS", 60.0)
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
@@ -70,6 +79,7 @@ def test_a_page_of_five_deals_opens_in_each_language(
         page = client_of(engine).get(path, params={"lang": language})
         assert page.status_code == 200, page.text
         assert f'<html lang="{language}">' in page.text
+        assert 'class="state loading"' not in page.text
         assert f"language={language}" in page.headers["set-cookie"]
 
 
@@ -83,6 +93,53 @@ def test_a_page_that_fails_says_so_and_what_to_do(
     assert page.status_code == 500
     assert "Try again" in page.text
     assert "Traceback" not in page.text
+
+
+def test_a_page_that_is_being_worked_out_says_so_and_comes_by_itself(
+    small_view: View, engine_at: EngineAt, client_of, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, go = engine_at(Path()), threading.Event()
+    engine._current = small_view
+    monkeypatch.setattr(kept, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr("serving.pages.team.performance", lambda *_: go.wait(30) and None)
+    page = client_of(engine).get("/team")
+    assert page.status_code == 200
+    assert "Working it out" in page.text
+    assert 'http-equiv="refresh" content="2"' in page.text
+    go.set()
+    monkeypatch.setattr(kept, "WAIT_SECONDS", 60.0)
+    assert "Too few closed deals" in client_of(engine).get("/team").text
+
+
+def test_a_reader_sees_the_deals_and_rows_in_sight_alone(
+    small_view: View, engine_at: EngineAt, client_of
+) -> None:
+    engine = engine_at(Path())
+    engine._current = small_view
+    rep = client_of(engine, sight=lambda *_: frozenset({"ann"}))
+    today = rep.get("/").text
+    assert 'href="/deals/O"' in today
+    assert 'href="/deals/R"' not in today
+    assert rep.get("/deals/R").status_code == 404
+    assert rep.get("/deals/L").status_code == 404
+    assert rep.get("/deals/W").status_code == 200
+    assert rep.get("/team").status_code == 403
+    members = rows_of(rep.get("/forecast.csv?table=roll_up").text)
+    assert {row["member"] for row in members} <= {"Ann"}
+    slipped = rep.get("/pipeline.csv?table=close_out").text
+    assert "Bob" not in slipped
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", EVERY)
+def test_every_table_of_a_page_is_a_file(path: str, client) -> None:
+    files = set(re.findall(r'href="([^"]+\.csv\?[^"]*)" download', client.get(path).text))
+    assert files
+    for file in files:
+        answer = client.get(html.unescape(file))
+        assert answer.status_code == 200, file
+        assert answer.headers["content-type"].startswith("text/csv")
+        assert len(rows_of(answer.text)) > 0, file
 
 
 def test_no_template_holds_an_inline_script_or_style() -> None:
@@ -206,7 +263,7 @@ def test_the_page_of_a_deal_equals_its_score(client, engine: Engine) -> None:
     deal_id = engine.view().deals["deal_id"].iloc[3]
     score = client.post("/score", {"deal_ids": [deal_id]}).json()["deals"][0]
     page = client.get(f"/deals/{deal_id}").text
-    assert f"<dd>{score['p_won_90']:.0%}</dd>" in page
+    assert f"<dd>{score['p_won_90']:.0%}" in page
     assert f"{score['expected_revenue_90']:,.0f}" in page
     curve = rows_of(client.get(f"/deals/{deal_id}.csv?table=curve").text)
     explained = client.post("/explain", {"deal_id": deal_id}).json()["curve"]
