@@ -1,13 +1,17 @@
-"""Commands that make models and choose the one that is served: train, promote."""
+"""Commands that make models and choose the one that is served: train, promote, rollback, card."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from commands.common import (
     AsOf,
     Json,
+    WorkFailedError,
     app,
     chosen_as_of,
     out,
@@ -19,9 +23,11 @@ from commands.common import (
 )
 
 if TYPE_CHECKING:
+    from features.history import History
     from training.bundle import Bundle
     from training.champion import Decision
     from training.tracking import Tracker
+    from training.train import Trained
 
 
 @app.command("train")
@@ -46,20 +52,24 @@ def train_now(as_of: str) -> dict[str, Any]:
         step("logging to MLflow")
         tracker = Tracker(state["workspace"])
         bundle = log_training(tracker, trained, data_version)
-        decision = _decision(tracker, bundle)
+        step("comparing with the champion")
+        decision = decided(tracker, history, replace(trained, bundle=bundle))
         if decision.promote:
             tracker.promote(bundle.version)
     _say_trained(bundle, decision.promote, decision.reason, time.monotonic() - started)
     return {**bundle.card, "version": bundle.version, "champion": decision.promote}
 
 
-def _decision(tracker: Tracker, bundle: Bundle) -> Decision:
+def decided(tracker: Tracker, history: History, trained: Trained) -> Decision:
     """Compare with the champion; one that this version cannot read any more gives way."""
     from training.bundle import BundleError
-    from training.champion import Decision, decide
+    from training.champion import Decision, compare, decide
 
+    days = history.settings.champion_days
     try:
-        return decide(tracker.champion(), bundle)
+        champion = tracker.champion()
+        comparison = compare(history, champion, trained) if champion is not None else None
+        return decide(champion, trained.bundle, comparison, days)
     except BundleError:
         return Decision(True, "the champion before it cannot be read any more")
 
@@ -110,3 +120,48 @@ def promote_command(version: str) -> None:
     bundle = tracker.load(version)
     tracker.promote(version)
     out.print(f"version {version} (tier {bundle.tier}) is now the champion", markup=False)
+
+
+@app.command("rollback")
+def rollback_command() -> None:
+    """Make the champion before this one the champion again."""
+    from training.tracking import Tracker
+
+    tracker = Tracker(state["workspace"])
+    before = tracker.replaced_by_champion()
+    if not before:
+        raise WorkFailedError(
+            "there is no champion to go back to: none has been replaced yet; `dealcast promote "
+            "VERSION` takes any registered version"
+        )
+    bundle = tracker.load(before)
+    tracker.promote(before)
+    out.print(f"version {before} (tier {bundle.tier}) is the champion again", markup=False)
+
+
+@app.command("card")
+def card_command(
+    version: Annotated[
+        str, typer.Argument(help="a registered version [default: the champion]")
+    ] = "",
+    json_: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="print as Markdown")] = False,
+) -> None:
+    """Print the model card: what the model is, how good it was and where it stops."""
+    from training.card import card_markdown, card_of
+    from training.tracking import Tracker
+
+    tracker = Tracker(state["workspace"])
+    bundle = tracker.load(version) if version else tracker.champion()
+    if bundle is None:
+        raise WorkFailedError(f"no model in {state['workspace']} yet; run `dealcast train` first")
+    if json_:
+        print_json({"version": bundle.version, "cut": bundle.cut, **bundle.card})
+    elif markdown:
+        out.print(card_markdown(bundle), markup=False, end="")
+    else:
+        out.print(f"Model version {bundle.version}", markup=False)
+        for title, lines in card_of(bundle):
+            out.print(f"\n{title}", markup=False)
+            for line in lines:
+                out.print(f"  - {line}", markup=False)

@@ -96,6 +96,12 @@ class Settings(BaseSettings):
         description="address of an MLflow server for runs and models, for example "
         "http://127.0.0.1:5000; empty: MLFLOW_TRACKING_URI, else files of the workspace",
     )
+    champion_days: float = Field(
+        default=7,
+        ge=0,
+        description="days of facts that a champion may lack before a newly trained model that is "
+        "no worse takes its place; one that is better by the paired test does at once",
+    )
     database_url: SecretStr = Field(
         default=SecretStr(""),
         description="database of feedback, commits, keys and audit, for example "

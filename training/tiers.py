@@ -6,8 +6,9 @@ strongly regularised trees; above that the full blend. Default LightGBM on few d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
 
 from training.boosted import CAREFUL, DEFAULTS, ROOMY, Boosted
 from training.learners import Blend, Learner
@@ -34,13 +35,40 @@ def tier_for(closed_deals: int) -> Tier:
     return next((tier for limit, tier in LIMITS if closed_deals < limit), "full")
 
 
-def learner_of(tier: Tier, categorical: tuple[str, ...], closed_deals: int = 0) -> Learner:
+@dataclass(frozen=True)
+class Recipe:
+    """How the full tier learns.
+
+    Attributes
+    ----------
+    trees : parameters of the trees that differ from the defaults
+    l2 : penalty of the logistic twin
+    weight : of the trees in the average; the rest is the twin's
+    """
+
+    trees: Mapping[str, Any] | None = None
+    l2: float = 600.0
+    weight: float = 0.5
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types for cards and trackers."""
+        return asdict(self)
+
+
+DEFAULT = Recipe()
+
+
+def learner_of(
+    tier: Tier, categorical: tuple[str, ...], closed_deals: int = 0, recipe: Recipe = DEFAULT
+) -> Learner:
     """Learner of a tier, for this many closed deals."""
     if tier == "table":
         return Table()
     if tier == "logistic":
-        return Logistic(categorical, l2=600.0)
+        return Logistic(categorical)
     if tier == "blend":
-        return Blend((Boosted(categorical, CAREFUL), Logistic(categorical, l2=600.0)), (0.5, 0.5))
+        return Blend((Boosted(categorical, CAREFUL), Logistic(categorical)), (0.5, 0.5))
     params = ROOMY if closed_deals >= MANY_DEALS else DEFAULTS
-    return Blend((Boosted(categorical, params), Logistic(categorical)), (0.5, 0.5))
+    trees = Boosted(categorical, {**params, **(recipe.trees or {})})
+    weights = (recipe.weight, 1 - recipe.weight)
+    return Blend((trees, Logistic(categorical, l2=recipe.l2)), weights)

@@ -31,6 +31,7 @@ MODEL = "dealcast"
 EXPERIMENT = "dealcast"
 CHAMPION = "champion"
 CUT = "cut"
+REPLACED = "replaced"
 ARTIFACTS = "mlartifacts"
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What the registry answers where there is no model, or no such alias."""
@@ -179,8 +180,19 @@ class Tracker:
         )
 
     def promote(self, version: str) -> None:
-        """Make a registered version the champion."""
-        self.client().set_registered_model_alias(MODEL, CHAMPION, version)
+        """Make a registered version the champion; it remembers which it replaced."""
+        before = self.champion_version()
+        client = self.client()
+        if before and before != version:
+            client.set_model_version_tag(MODEL, version, REPLACED, before)
+        client.set_registered_model_alias(MODEL, CHAMPION, version)
+
+    def replaced_by_champion(self) -> str:
+        """Version that was champion before this one; empty where there was none."""
+        champion = self.champion_version()
+        if not champion:
+            return ""
+        return str(self.client().get_model_version(MODEL, champion).tags.get(REPLACED, ""))
 
     def champion_version(self) -> str:
         """Version the alias names; empty where there is none.

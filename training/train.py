@@ -17,10 +17,11 @@ from features.vocabulary import Vocabulary, learn_vocabulary
 from features.windows import DAY
 from training.amount import fit_amount
 from training.bundle import Bundle
+from training.card import influence
 from training.close import CloseModel, Panel, Progress, fit_close, make_panel
 from training.learners import Learner
 from training.table import Table
-from training.tiers import Tier, TierChoice, learner_of, tier_for
+from training.tiers import DEFAULT, Recipe, Tier, TierChoice, learner_of, tier_for
 from training.validation import ORIGINS, OutOfTime, Verdict, judge, validate
 from training.yardsticks import usual_waits
 
@@ -29,7 +30,7 @@ MOST_ROWS = 150_000
 SEASONS_DAYS = 5 * 365
 """Shorter histories have met each season a few times: features of it would tell single dates."""
 SEASONAL = ("month", "season_sine", "season_cosine")
-STEPS = ORIGINS + 5
+STEPS = ORIGINS + 6
 """Steps that `train` reports, with the logging that follows it."""
 LONGEST, SHORTEST = 730.0, 84.0
 
@@ -40,14 +41,26 @@ class TrainingError(ValueError):
 
 @dataclass(frozen=True)
 class Trained:
-    """A bundle with what was learned on the way to it."""
+    """A bundle with what was learned on the way to it.
+
+    Attributes
+    ----------
+    panel, categorical : what it learned from, and the names of the columns that hold codes
+    """
 
     bundle: Bundle
     verdict: Verdict | None
     out_of_time: OutOfTime | None
+    panel: Panel
+    categorical: tuple[str, ...]
 
 
-def train(history: History, as_of: int, progress: Progress = lambda _: None) -> Trained:
+def train(
+    history: History,
+    as_of: int,
+    progress: Progress = lambda _: None,
+    recipe: Recipe = DEFAULT,
+) -> Trained:
     """Fit and validate on what was known strictly before `as_of` (microseconds).
 
     Raises
@@ -68,7 +81,7 @@ def train(history: History, as_of: int, progress: Progress = lambda _: None) -> 
     categorical = categorical_names(history, vocabulary, list(features.columns))
     closed = closed_deals(history, as_of)
     tier = tier_for(closed)
-    learner = learner_of(tier, categorical, closed)
+    learner = learner_of(tier, categorical, closed, recipe)
     found = validate(history, rows, learner, progress) if tier != "table" else None
     verdict = judge(found) if found is not None else None
     choice = choose(tier, closed, verdict)
@@ -77,10 +90,12 @@ def train(history: History, as_of: int, progress: Progress = lambda _: None) -> 
     amount = fit_amount(history, rows)
     card = _card(history, rows, choice, closed, verdict, amount.wins)
     card["distrusted"] = distrusted
+    card["recipe"] = recipe.to_json()
+    card["influence"] = influence(close, rows, names_of_families(history, vocabulary))
     card["usual_waits"] = usual_waits(history, vocabulary, rows)
     columns = tuple(map(str, features.columns))
     bundle = Bundle(choice.tier, columns, vocabulary, close, table, amount, as_of, card)
-    return Trained(bundle, verdict, found)
+    return Trained(bundle, verdict, found, rows, categorical)
 
 
 def bounded_panel(history: History, as_of: int) -> Snapshots:
@@ -123,6 +138,12 @@ def categorical_names(
     """Names of the columns that hold codes."""
     known = available_features(history, vocabulary)
     return tuple(name for name in names if known[name].categorical)
+
+
+def names_of_families(history: History, vocabulary: Vocabulary) -> dict[str, str]:
+    """Family of each feature."""
+    known = available_features(history, vocabulary)
+    return {name: feature.family for name, feature in known.items()}
 
 
 def closed_deals(history: History, as_of: int) -> int:

@@ -128,7 +128,7 @@ def test_artifacts_that_are_gone_are_told_with_the_remedy(tmp_path, bundles):
     with pytest.raises(BundleError, match=r"version 1 .*dealcast train"):
         tracker.champion()
     again = register(tracker, bundles["table"])
-    assert decide(None, again).promote
+    assert decide(None, again, None, 7.0).promote
 
 
 def test_registry_that_is_no_database_is_told(tmp_path):
@@ -157,3 +157,16 @@ def test_a_workspace_that_was_moved_still_answers(tmp_path, bundles):
     before.promote(register(before, bundles["table"]).version)
     (tmp_path / "before").rename(tmp_path / "after")
     assert Tracker(tmp_path / "after").champion().version == "1"
+
+
+def test_a_promotion_remembers_whom_it_replaced(tracker):
+    tracker.promote("1")
+    assert tracker.replaced_by_champion() == "3"
+    tracker.promote("3")
+    assert tracker.replaced_by_champion() == "1"
+
+
+def test_promoting_the_champion_again_forgets_nothing(tracker):
+    tracker.promote("1")
+    tracker.promote("1")
+    assert tracker.replaced_by_champion() == "3"

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from training.card import card_markdown, card_of, influence
+
+
+@pytest.fixture
+def card(trained):
+    return dict(card_of(replace(trained.bundle, version="12")))
+
+
+def test_every_section_says_something(card):
+    assert all(lines and all(lines) for lines in card.values())
+
+
+def test_card_tells_why_the_tier_was_chosen(card, trained):
+    assert trained.bundle.card["reason"] in " ".join(card["What it is"])
+
+
+def test_card_tells_what_came_of_a_hundred_expected_wins(card, trained):
+    ratio = trained.bundle.card["validation"]["figures"]["28"]["observed_expected"]
+    told = " ".join(card["How good it was on deals it had not seen"])
+    assert f"{100 * ratio:.0f} came" in told
+
+
+def test_card_of_a_model_that_was_never_tested_says_so(trained):
+    untested = replace(trained.bundle, card={**trained.bundle.card, "validation": None})
+    told = dict(card_of(untested))["How good it was on deals it had not seen"]
+    assert "could not be tested" in told[0]
+
+
+def test_card_names_what_it_does_not_read(trained):
+    told = {**trained.bundle.card, "distrusted": {"deals.prize": "blank while open"}}
+    limits = dict(card_of(replace(trained.bundle, card=told)))["Where it stops"]
+    assert any("deals.prize" in line and "blank while open" in line for line in limits)
+
+
+def test_card_of_a_history_without_losses_and_amounts_says_so(trained):
+    poor = {**trained.bundle.card, "won_with_amount": 0, "lost_deals": 0}
+    limits = " ".join(dict(card_of(replace(trained.bundle, card=poor)))["Where it stops"])
+    assert "No won deal has an amount" in limits
+    assert "No deal was ever marked lost" in limits
+
+
+def test_influence_is_shared_out_among_the_families(bundles, panel):
+    families = dict.fromkeys(panel.features.columns, "other") | {"stage_code": "momentum"}
+    found = influence(bundles["full"].close, panel, families)
+    assert set(found) == {"other", "momentum"}
+    assert sum(found.values()) == pytest.approx(1.0)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+
+
+def test_markdown_has_a_heading_a_section(trained):
+    text = card_markdown(replace(trained.bundle, version="12"))
+    assert text.startswith("# Model card: version 12\n")
+    assert text.count("\n## ") == len(card_of(trained.bundle))
