@@ -321,7 +321,7 @@ def test_an_unforeseen_failure_has_no_traceback(client, monkeypatch) -> None:
         raise ZeroDivisionError("secret")
 
     monkeypatch.setattr("serving.answers.ranked", fail)
-    response = client.post("/rank")
+    response = client.post("/rank", {"top": 987})
     assert response.status_code == 500
     assert response.json()["title"]
     assert "secret" not in response.text
