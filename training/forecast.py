@@ -19,11 +19,13 @@ import pandas as pd
 
 from features.fiscal import Period, boundaries, period_name
 from features.windows import DAY, Bools, Floats, Ints
+from training.draws import Past, Wins, cumulative_hazards, draw_new, draw_open, sum_up
 
 Sums = npt.NDArray[np.float32]
 
 PATHS = 10_000
-CHUNK_CELLS = 4_000_000
+CHUNK_CELLS = 500_000
+"""Deals, or wins, times paths worked on at once: so few that memory is soon used again."""
 SHOCK_SD = 0.1
 """Standard deviation of a quarter's shock (log scale) where none was learned."""
 
@@ -155,15 +157,20 @@ def simulate_forecast(
     shape = {d: (paths, periods, len(members[d])) for d in codes}
     totals = {side: {d: np.zeros(shape[d], np.float32) for d in codes} for side in ("open", "new")}
     moved = _moved(rng, spread or Spread(), calendar.quarter, paths)
-    step = max(1, CHUNK_CELLS // max(len(open_deals.amount), 1))
+    upto, past = cumulative_hazards(open_deals.won_by), _past(new_deals)
+    step = max(1, int(CHUNK_CELLS / max(len(open_deals.amount), new_deals.wins.sum(), 1)))
     for begin in range(0, paths, step):
         part = slice(begin, min(begin + step, paths))
-        wins = _open_wins(rng, open_deals, moved.opened[part])
+        deal, cell = draw_open(rng, upto, moved.opened[part])
+        wins = Wins(cell, deal, _amounts_drawn(rng, open_deals, deal))
         _add(totals["open"], part, wins, {d: s[0] for d, s in split.items()})
-        wins = _new_wins(rng, new_deals, moved.new[part], moved.amount[part])
+        expected = new_deals.wins, new_deals.dispersion
+        wins = draw_new(rng, *expected, past, moved.new[part], named=bool(dimensions))
         _add(totals["new"], part, wins, {d: s[1] for d, s in split.items()})
         if progress:
             progress(part.stop / paths)
+    for dimension, total in totals["new"].items():
+        totals["new"][dimension] = total * moved.amount.astype(np.float32)[:, None, None]
     sums = {
         d: np.bincount(s[2], booked.amounts, minlength=len(members[d])).astype(float)
         for d, s in split.items()
@@ -202,38 +209,9 @@ def _members(
     return codes, members
 
 
-@dataclass(frozen=True)
-class Wins:
-    """Wins of a chunk of paths: path, period, deal (or template) and amount of each."""
-
-    path: Ints
-    period: Ints
-    deal: Ints
-    amount: Floats
-    paths: int
-
-
-def _open_wins(rng: np.random.Generator, deals: OpenDeals, moved: Floats) -> Wins:
-    """Each deal is won when its cumulative hazard, moved, passes an exponential draw.
-
-    Only draws that the largest hazard of the path could pass are followed through the periods.
-    """
-    paths, count = len(moved), len(deals.amount)
-    survival = 1 - np.clip(deals.won_by, 0, 1 - 1e-9)
-    hazard = np.diff(-np.log(survival), axis=1, prepend=0.0).clip(min=0).astype(np.float32)
-    factor = np.ascontiguousarray(moved.T, np.float32)
-    draw = rng.standard_exponential((count, paths), dtype=np.float32)
-    most = factor.max(axis=0, initial=0.0)
-    deal, path = np.nonzero(draw < hazard.sum(axis=1)[:, None] * most)
-    left = draw[deal, path]
-    found: list[tuple[Ints, Ints, Ints]] = []
-    for k in range(hazard.shape[1]):
-        left -= hazard[deal, k] * factor[k, path]
-        won = left <= 0
-        found.append((deal[won], path[won], np.full(int(won.sum()), k)))
-        deal, path, left = deal[~won], path[~won], left[~won]
-    deal, path, period = (np.concatenate(part) for part in zip(*found, strict=True))
-    return Wins(path, period, deal, _amounts_drawn(rng, deals, deal), paths)
+def _past(deals: NewDeals) -> Past:
+    """Past wins that new ones will be like."""
+    return Past.of(deals.amounts, deals.weights, len(deals.wins))
 
 
 def _amounts_drawn(rng: np.random.Generator, deals: OpenDeals, deal: Ints) -> Floats:
@@ -248,41 +226,10 @@ def _amounts_drawn(rng: np.random.Generator, deals: OpenDeals, deal: Ints) -> Fl
     return amount
 
 
-def _new_wins(rng: np.random.Generator, deals: NewDeals, moved: Floats, amount: Floats) -> Wins:
-    """Numbers of wins are Poisson, or negative binomial where arrivals are over-dispersed."""
-    paths = len(moved)
-    mean = np.maximum(moved * deals.wins, 0.0)
-    if not len(deals.amounts):
-        mean = np.zeros_like(mean)
-    extra = deals.dispersion - 1.0
-    if extra > 1e-3:
-        mean = rng.gamma(np.maximum(mean / extra, 1e-12)) * extra
-    number = rng.poisson(mean)
-    path = np.repeat(np.repeat(np.arange(paths), number.shape[1]), number.ravel())
-    period = np.repeat(np.tile(np.arange(number.shape[1]), paths), number.ravel())
-    template = _templates(rng, deals, period)
-    amounts = deals.amounts[template] * amount[path] if len(path) else np.zeros(0)
-    return Wins(path, period, template, amounts, paths)
-
-
-def _templates(rng: np.random.Generator, deals: NewDeals, period: Ints) -> Ints:
-    """(wins,) past wins that new ones, each of a period, are like."""
-    if deals.weights is None:
-        return rng.integers(0, max(len(deals.amounts), 1), len(period))
-    found = np.zeros(len(period), np.int64)
-    for k, weights in enumerate(deals.weights):
-        of_period, upto = np.flatnonzero(period == k), np.cumsum(weights)
-        at = rng.random(len(of_period)) * upto[-1] if len(upto) else np.zeros(0)
-        found[of_period] = np.searchsorted(upto, at, side="right")
-    return found
-
-
 def _add(totals: dict[str, Sums], part: slice, wins: Wins, codes: dict[str, Ints]) -> None:
     for dimension, total in totals.items():
-        _, periods, members = total.shape
-        cell = (wins.path * periods + wins.period) * members + codes[dimension][wins.deal]
-        summed = np.bincount(cell, wins.amount, minlength=wins.paths * periods * members)
-        total[part] = summed.reshape(wins.paths, periods, members)
+        shape = (part.stop - part.start, *total.shape[1:])
+        total[part] = sum_up(wins, shape, codes[dimension])
 
 
 def forecast_table(simulation: Simulation) -> pd.DataFrame:
