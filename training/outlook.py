@@ -81,20 +81,19 @@ def make_outlook(
     scored = scored or score(bundle, history, as_of)
     calendar = Calendar.of(as_of, period, periods, history.settings.fiscal_year_start_month)
     priced = bundle.amount.wins > 0
-    arrivals = fit_arrivals(history, as_of)
-    deals = _open(scored, bundle, history, calendar, arrivals, priced)
-    new = _new(history, as_of, calendar, arrivals, priced)
+    parts = parts_of(bundle, history, calendar, scored, fit_arrivals(history, as_of))
     simulation = simulate_forecast(
         calendar,
-        deals,
-        new,
-        _booked(history, calendar, priced),
+        parts.deals,
+        parts.new,
+        parts.booked,
         dimensions=by,
         paths=paths,
         seed=seed,
-        spread=_spread(arrivals, new),
+        spread=parts.spread,
         progress=progress,
     )
+    deals = parts.deals
     return Outlook(
         with_targets(forecast_table(simulation), simulation, Targets.of(history)),
         "revenue" if priced else "wins",
@@ -104,6 +103,30 @@ def make_outlook(
         calendar,
         deals,
         scored,
+    )
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a forecast is simulated from."""
+
+    deals: OpenDeals
+    new: NewDeals
+    booked: Booked
+    spread: Spread
+
+
+def parts_of(
+    bundle: Bundle, history: History, calendar: Calendar, scored: Scored, arrivals: Arrivals
+) -> Parts:
+    """Gather them; `arrivals` are those learned as of the calendar's instant."""
+    priced = bundle.amount.wins > 0
+    new = _new(history, calendar.as_of, calendar, arrivals, priced)
+    return Parts(
+        _open(scored, bundle, history, calendar, arrivals, priced),
+        new,
+        _booked(history, calendar, priced),
+        _spread(arrivals, new),
     )
 
 

@@ -1,0 +1,184 @@
+"""What may be laid over the forecast, each tried on the past with what was known before it.
+
+A correction of the bias, a blend with a rival month by month ahead, wider intervals: at every
+instant each is learned from the periods that had ended by then, shrunk, and applied. It is on
+where it made the error of the past smaller by more than one standard error over quarters (for
+intervals: brought the coverage closer to what is promised); else it is off, and the report says
+so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.stats import norm
+
+from features.windows import Floats
+from training.revenue_figures import OURS, rivals_of, wape
+
+PSEUDO_WINS = 300.0
+"""Wins that an unbiased past is worth when the bias is learned."""
+PSEUDO_ROWS = 24.0
+"""Rows that a weight of 0 is worth when a blend is learned."""
+PSEUDO_ORIGINS = 8.0
+"""Origins that a past of honest intervals is worth."""
+ADAPTIVE_FROM = 20
+"""Origins from which intervals follow the coverage of the past (adaptive conformal)."""
+ADAPTIVE_STEP = 0.05
+PROMISED = 0.8
+WIDEST = 2.5
+BLENDED = ("AutoETS", "last year x growth", "run rate")
+
+
+def ended_before(rows: pd.DataFrame, at: pd.Timestamp) -> pd.DataFrame:
+    """Rows whose period had ended by an instant."""
+    return rows[rows["ends"] <= at]
+
+
+def with_ends(rows: pd.DataFrame, start_month: int = 1) -> pd.DataFrame:
+    """Rows with `ends`, the first instant after their period."""
+    length = rows["kind"].map({"month": 1, "quarter": 3}).to_numpy(int)
+    month = rows["as_of"].dt.tz_localize(None).to_numpy("datetime64[M]").astype(np.int64)
+    first = np.where(length == 3, month - (month - (start_month - 1)) % 3, month)
+    after = (first + rows["lead"].to_numpy(int) * length + length).astype("datetime64[M]")
+    return rows.assign(ends=pd.DatetimeIndex(after.astype("datetime64[us]"), tz="UTC"))
+
+
+def bias_factor(past: pd.DataFrame) -> float:
+    """What came over what was forecast, drawn to 1 by PSEUDO_WINS wins.
+
+    Months overlap from instant to instant: of each period the first lead alone counts.
+    """
+    first = past[(past["lead"] == 0) & (past["kind"] == "month")]
+    said, wins = float((first[OURS] - first["booked"]).sum()), float(first["wins"].sum())
+    came = float((first["actual"] - first["booked"]).sum())
+    if said <= 0:
+        return 1.0
+    share = wins / (wins + PSEUDO_WINS)
+    return float(np.clip(1 + share * (came / said - 1), 0.5, 2.0))
+
+
+def blend_weight(past: pd.DataFrame, rival: str, lead: int) -> float:
+    """Weight of a rival at a lead by least squares, drawn to 0 by PSEUDO_ROWS rows."""
+    rows = past[(past["kind"] == "month") & (past["lead"] == lead)]
+    apart = (rows[rival] - rows[OURS]).to_numpy(float)
+    missed = (rows["actual"] - rows[OURS]).to_numpy(float)
+    power = float(apart @ apart)
+    if not power:
+        return 0.0
+    shrink = len(rows) / (len(rows) + PSEUDO_ROWS)
+    return float(np.clip(apart @ missed / power, 0.0, 1.0) * shrink)
+
+
+def widening(past: pd.DataFrame) -> float:
+    """Factor on the spread of the paths, from standardised errors of the past.
+
+    The standard deviation of the normal scores of the errors, shrunk to 1 while there are few
+    origins. From ADAPTIVE_FROM origins on it then moves with every miss and every hit, so that
+    coverage stays what is promised (Gibbs & Candes 2021, "Adaptive conformal inference under
+    distribution shift"). Never below 1: a lucky past is no reason for narrower intervals.
+    """
+    if not len(past):
+        return 1.0
+    score = norm.ppf(np.clip(past["pit"].to_numpy(float), 0.005, 0.995))
+    origins = past["block"].nunique()
+    each = pd.Series(score**2).groupby(past["block"].to_numpy()).mean()
+    variance = (PSEUDO_ORIGINS + each.sum()) / (PSEUDO_ORIGINS + origins)
+    wide = float(np.sqrt(variance))
+    if past["as_of"].nunique() >= ADAPTIVE_FROM:
+        inside = np.abs(score) <= norm.ppf((1 + PROMISED) / 2) * wide
+        for hit in inside[np.argsort(past["ends"].to_numpy(), kind="stable")][-ADAPTIVE_FROM:]:
+            wide *= float(np.exp(ADAPTIVE_STEP * (PROMISED - 1 if hit else PROMISED)))
+    return float(np.clip(wide, 1.0, WIDEST))
+
+
+def tried(rows: pd.DataFrame, start_month: int = 1) -> pd.DataFrame:
+    """A row a term: term, before, after, standard_error, on, learned (as of the last instant).
+
+    `before` and `after` are WAPEs of what was not booked (for intervals: coverage of 80 %).
+    """
+    rows = with_ends(rows, start_month)
+    terms = [_new_deals(rows), _bias(rows)]
+    terms += [_blend(rows, name) for name in BLENDED if name in rivals_of(rows)]
+    return pd.DataFrame([*terms, _widened(rows)])
+
+
+def _stepwise(rows: pd.DataFrame, change: Callable[[pd.DataFrame, Any], float]) -> Floats:
+    """(rows,) forecasts changed by what was known at each instant."""
+    found = np.empty(len(rows))
+    pasts = {at: ended_before(rows, at) for at in rows["as_of"].unique()}
+    for place, (_, row) in enumerate(rows.iterrows()):
+        found[place] = change(pasts[row["as_of"]], row)
+    return found
+
+
+def _verdict(rows: pd.DataFrame, term: str, after: Floats, learned: str) -> dict[str, object]:
+    actual, before = rows["actual"].to_numpy(float), rows[OURS].to_numpy(float)
+    gain = np.abs(actual - before) - np.abs(actual - after)
+    by_block = pd.Series(gain).groupby(rows["block"].to_numpy()).sum()
+    scale = max(float(np.abs(actual).sum()), 1e-9)
+    error = (
+        float(by_block.std(ddof=1) * np.sqrt(len(by_block)) / scale)
+        if len(by_block) > 1
+        else np.nan
+    )
+    return {
+        "term": term,
+        "measure": "WAPE",
+        "before": wape(actual, before),
+        "after": wape(actual, after),
+        "standard_error": error,
+        "on": bool(gain.sum() / scale > error) if error == error else False,
+        "learned": learned,
+    }
+
+
+def _new_deals(rows: pd.DataFrame) -> dict[str, object]:
+    """Deals not yet created: `before` is the forecast without them."""
+    without = rows.assign(**{OURS: rows[OURS] - rows["new"]})
+    return _verdict(without, "deals not yet created", rows[OURS].to_numpy(float), "simulated")
+
+
+def _bias(rows: pd.DataFrame) -> dict[str, object]:
+    after = _stepwise(
+        rows, lambda past, row: row["booked"] + (row[OURS] - row["booked"]) * bias_factor(past)
+    )
+    learned = f"x {bias_factor(ended_before(rows, rows['ends'].max())):.3f}"
+    return _verdict(rows, "bias correction", after, learned)
+
+
+def _blend(rows: pd.DataFrame, rival: str) -> dict[str, object]:
+    months = rows[rows["kind"] == "month"]
+
+    def change(past: pd.DataFrame, row: Any) -> float:
+        weight = blend_weight(past, rival, int(row["lead"]))
+        return float(row[OURS] + weight * (row[rival] - row[OURS]))
+
+    final = ended_before(rows, rows["ends"].max())
+    weights = [blend_weight(final, rival, k) for k in sorted(months["lead"].unique())]
+    learned = "weights " + ", ".join(f"{w:.2f}" for w in weights)
+    return _verdict(months, f"blend with {rival}", _stepwise(months, change), learned)
+
+
+def _widened(rows: pd.DataFrame) -> dict[str, object]:
+    """Coverage with every interval widened by what was learned before it."""
+    score = norm.ppf(np.clip(rows["pit"].to_numpy(float), 0.005, 0.995))
+    width = _stepwise(rows, lambda past, _: widening(past))
+    limit = norm.ppf((1 + PROMISED) / 2)
+    before, after = (np.abs(score) <= limit), (np.abs(score) <= limit * width)
+    final = widening(ended_before(rows, rows["ends"].max()))
+    by_block = pd.Series(before).groupby(rows["block"].to_numpy()).mean().to_numpy(float)
+    return {
+        "term": "wider intervals",
+        "measure": "coverage of 80 %",
+        "before": float(before.mean()),
+        "after": float(after.mean()),
+        "standard_error": float(np.std(by_block, ddof=1) / np.sqrt(len(by_block)))
+        if len(by_block) > 1
+        else np.nan,
+        "on": bool(abs(after.mean() - PROMISED) < abs(before.mean() - PROMISED)),
+        "learned": f"x {final:.2f}",
+    }
