@@ -2,7 +2,9 @@
 
 At an origin `train` validates on earlier origins before it fits the last model: from that come
 the calibration and the decision whether the model may be served at all. Those earlier origins are
-mostly origins of the backtest, too, so their fits are kept and nothing is fitted twice.
+mostly origins of the backtest, too, so their fits are kept and nothing is fitted twice. What a
+learner makes of the number of closed deals is therefore decided by those known at the earlier
+origin, where `train` takes the number known at its own.
 """
 
 from __future__ import annotations
