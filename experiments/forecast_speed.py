@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import platform
 import re
 import resource
@@ -88,7 +87,8 @@ def made_up(deals: int, calendar: Calendar, seed: int = 0) -> tuple[OpenDeals, N
     opened = OpenDeals(won_by, amount, errors, _labels(deals, rng))
     wins = np.full(len(calendar.names), NEW_A_MONTH * deals)
     templates = np.exp(rng.normal(9, 1, HISTORY))
-    new = NewDeals(wins, 1.5, templates, _labels(HISTORY, rng))
+    weights = rng.random((len(wins), HISTORY)) + 0.5
+    new = NewDeals(wins, 1.5, templates, _labels(HISTORY, rng), weights)
     return opened, new, Booked(np.array([1e5]), _labels(1, rng))
 
 
@@ -108,20 +108,20 @@ def _peak() -> float:
 
 def _report(sizes: list[int]) -> list[str]:
     lines = [
-        f"Python {platform.python_version()}, {os.cpu_count()} cores; {PATHS:,} paths x {MONTHS} "
-        f"months, {NEW_A_MONTH:.0%} of the open deals won a month by deals not yet created; from "
-        "chances at hand to the table with its quantiles. Other work was running on the machine: "
-        "processor seconds are the fairer figure.",
+        f"Python {platform.python_version()}, one thread; {PATHS:,} paths x {MONTHS} months; deals "
+        f"not yet created win {NEW_A_MONTH:.0%} of the open deals a month; from chances at hand to "
+        "the table with its quantiles. Processor seconds: what the clock shows on a machine with "
+        "nothing else to do; in brackets what it showed here.",
         "",
-        "| open deals | total alone, s | processor s | memory, GiB "
-        f"| by {', '.join(DIMENSIONS)}, s | processor s | memory, GiB |",
-        "|---|---|---|---|---|---|---|",
+        f"| open deals | the firm, s | memory, GiB | by {', '.join(DIMENSIONS)}, s "
+        "| memory, GiB |",
+        "|---|---|---|---|---|",
     ]
     for deals in sizes:
         cells = [f"{deals:,}"]
         for by in ("", ",".join(DIMENSIONS)):
             found = _apart(f"{deals}:{by}")
-            cells += [f"{found[name]:.1f}" for name in ("seconds", "busy", "above")]
+            cells += [f"{found['busy']:.1f} ({found['seconds']:.1f})", f"{found['above']:.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
