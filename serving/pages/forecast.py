@@ -14,6 +14,7 @@ from serving.messages import ForecastRequest
 from serving.pages.asked import Asked
 from serving.pages.book import book_of, options
 from serving.pages.charts import chart, series
+from serving.pages.judged import beside
 from serving.pages.kept import kept
 from serving.pages.pipeline import whose_deals
 from serving.pages.tables import Column, Table, shown
@@ -95,6 +96,7 @@ def forecast(view: View, asked: Asked) -> dict[str, Any]:
         "options": options(view, asked),
         "currency": currency(view.history) if told["unit"] == "revenue" else "",
         **_changes(view, asked, tables, scope, member),
+        **beside(view, asked, tables, told["rows"], period, chosen),
     }
 
 

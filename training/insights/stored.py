@@ -12,6 +12,7 @@ from training.reliability import Answers, Curve, reliability_curve
 
 FOLDER = "backtests"
 CONTENDERS, DIFFERENCES, ROWS = "contenders.csv", "differences.csv", "predictions.parquet"
+FORECASTS, SUMMARY = "forecast-", "summary.csv"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,26 @@ def newest_backtest(workspace: Path) -> Stored | None:
         if all((folder / name).is_file() for name in (CONTENDERS, DIFFERENCES, ROWS)):
             return _read(folder)
     return None
+
+
+def newest_forecast(workspace: Path) -> tuple[str, pd.DataFrame] | None:
+    """Read how past forecasts did: the day, and a row a kind of period and contender.
+
+    Columns: kind (month, quarter), name, n (instants), wape, bias, and of ours coverage; means
+    over the instants of the newest forecast backtest, the closest first.
+    """
+    found = sorted((workspace / FOLDER).glob(f"{FORECASTS}*/{SUMMARY}"), key=str)
+    if not found:
+        return None
+    rows = pd.read_csv(found[-1])
+    figures = [name for name in ("wape", "bias", "coverage") if name in rows]
+    weighted = rows[figures].mul(rows["n"], axis=0).assign(n=rows["n"])
+    known = rows[figures].notna().mul(rows["n"], axis=0)
+    keys = [rows["kind"], rows["name"]]
+    sums, counts = weighted.groupby(keys).sum(), known.groupby(keys).sum()
+    means = sums[figures] / counts[figures].replace(0, np.nan)
+    told = means.assign(n=sums["n"].astype(int)).reset_index().sort_values(["kind", "wape"])
+    return found[-1].parent.name.removeprefix(FORECASTS), told
 
 
 def _read(folder: Path) -> Stored:

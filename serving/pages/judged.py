@@ -1,0 +1,77 @@
+"""Beside the forecast: what reps commit to, and how past forecasts did against their rivals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from features.fiscal import Period
+from serving.pages.asked import Asked
+from serving.pages.kept import kept
+from serving.pages.tables import Column, Table, shown
+from serving.records_feedback import commits
+from serving.view import View
+from training.insights.stored import newest_forecast
+from training.judgement import STATEMENT
+from training.judgement_scores import judgement_sums
+from training.standing import Span
+
+Row = dict[str, Any]
+COMMITS = (
+    Column("name", title="col.owner"),
+    Column("booked", "money"),
+    Column("deals", "count", title="col.committed_deals"),
+    Column("commit", "money"),
+    Column("best_case", "money"),
+    Column("stated", "money"),
+    Column("mean", "money", low="p10", high="p90", title="col.forecast"),
+    Column("target", "money"),
+)
+ACCURACY = (
+    Column("name", title="col.contender"),
+    Column("n", "count", title="col.instants"),
+    Column("wape", "share"),
+    Column("bias", "share"),
+    Column("coverage", "share", title="col.interval_coverage"),
+)
+
+
+def beside(
+    view: View, asked: Asked, tables: dict[str, Table], rows: list[Row], kind: Period, period: str
+) -> Row:
+    """Add the tables `commits` and `accuracy`; empty where nothing of the kind is known."""
+    tables["commits"] = Table("commits", COMMITS, _commits(view, asked, rows, period))
+    workspace = asked.workspace
+    found = kept(view, "forecasts", lambda: newest_forecast(workspace)) if workspace else None
+    told = [] if found is None else shown(found[1][found[1]["kind"] == kind])
+    tables["accuracy"] = Table("accuracy", ACCURACY, [{"coverage": None, **row} for row in told])
+    return {"accuracy_day": found[0] if found else ""}
+
+
+def _commits(view: View, asked: Asked, rows: list[Row], period: str) -> list[Row]:
+    """Owners in sight who have committed to something, beside the model's forecast of each."""
+    if not period:
+        return []
+    span = Span.named(period, view.history.settings.fiscal_year_start_month)
+    sums = judgement_sums(view.history, view.as_of, [span], _stated(asked))
+    spoken = (sums["deals"] > 0) | (sums["best_case"] > sums["commit"]) | sums["stated"].notna()
+    sums = sums[spoken & (sums["owner_id"] != "")]
+    if asked.sight is not None:
+        sums = sums[sums["owner_id"].isin(asked.sight)]
+    own = {r["scope_id"]: r for r in rows if r["scope"] == "owner" and r["period"] == period}
+    names = dict(zip(view.deals["owner_id"], view.deals["owner"], strict=True))
+    found = []
+    for row in shown(sums):
+        model = own.get(row["owner_id"], {})
+        told = {key: model.get(key) for key in ("mean", "p10", "p90", "target")}
+        found.append({**row, **told, "name": names.get(row["owner_id"], row["owner_id"])})
+    return sorted(found, key=lambda row: -row["commit"])
+
+
+def _stated(asked: Asked) -> pd.DataFrame | None:
+    """What was committed to on the pages, in the columns that judgement reads."""
+    if asked.records is None:
+        return None
+    rows = [vars(each) for each in commits(asked.records)]
+    return pd.DataFrame(rows).reindex(columns=list(STATEMENT)) if rows else None
