@@ -18,6 +18,7 @@ import numpy as np
 FAILED = 0
 """Status of a request that was not answered: the connection broke."""
 STALL_SECONDS = 0.1
+APART_SECONDS = 0.03
 
 
 @dataclass
@@ -86,6 +87,8 @@ def run_load(
     load, left = Load(), [most if most is not None else -1]
 
     async def client(first: int, end: float) -> None:
+        # Connections that come all at once would all be taken by one of several workers.
+        await asyncio.sleep(APART_SECONDS * first)
         place, streams = first, None
         while time.perf_counter() < end and left[0] != 0:
             left[0] -= 1

@@ -85,14 +85,15 @@ def main() -> None:
     parser.add_argument("--write", action="store_true", help="into docs/performance.md")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="serving-speed-") as folder:
-        workspace = asked.workspace or _demo(Path(folder) / "demo")
+        workspace = asked.workspace or make_demo(Path(folder) / "demo")
         lines = measured(workspace, Path(folder), asked.seconds, asked.memory)
     print("\n".join(lines))
     if asked.write:
         write_section(ROOT / "docs" / "performance.md", "Service", lines)
 
 
-def _demo(workspace: Path) -> Path:
+def make_demo(workspace: Path) -> Path:
+    """Make a demo workspace."""
     print("making a demo workspace, about a minute", file=sys.stderr)
     command = dealcast(workspace, "demo", "--no-serve")
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)

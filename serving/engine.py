@@ -128,6 +128,9 @@ class Engine:
                 if not self._due(sources):
                     return False
                 view = self._load(sources)
+                if self._current is not None:
+                    # The old view answers until the new one is as quick.
+                    self._prepare(view)
             except Exception as error:  # noqa: BLE001 - whatever is broken, the old view must stay
                 self._refuse(sources, error)
                 return False
@@ -209,9 +212,10 @@ class Engine:
 
     def watch(self, stop: threading.Event) -> None:
         """Refresh until stopped; what is asked first is answered ahead, so that nobody waits."""
+        if self._current is not None:
+            self._prepare(self._current)
         while not stop.is_set():
-            if self.refresh():
-                self._warm()
+            self.refresh()
             self.keep_scores()
             stop.wait(CHECK_SECONDS)
 
@@ -234,12 +238,8 @@ class Engine:
         view.memo["kept"] = True
         return True
 
-    def _warm(self) -> None:
-        view = self.view()
+    def _prepare(self, view: View) -> None:
         try:
-            view.outlook("month", 3, ())
-            view.changed(view.deals.index.to_numpy()[:1])
-            view.explained(view.deals.index.to_numpy()[:1])
-            len(view.fall)
+            view.prepare()
         except Exception:
             log.exception("the first answers could not be prepared")

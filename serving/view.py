@@ -26,6 +26,8 @@ FRESH = pd.Timedelta(days=7)
 """Facts older than this make a store stale."""
 OLD_DAYS = 92
 """Days after its cut at which a model should be trained again."""
+PREPARED = 200
+"""Deals at the top of the list whose reasons are worked out before anybody asks."""
 RECENT_DAYS = 7
 """Days over which a fall of the probability puts revenue at risk."""
 
@@ -92,6 +94,15 @@ class View:
     def reasons(self, rows: Ints) -> list[list[Reason]]:
         """Reasons of rows of the scores."""
         return [list(found.reasons) for found in self.explained(rows)]
+
+    def prepare(self) -> None:
+        """Work out what is asked first: the top of the list, what changed, the forecast."""
+        order = np.argsort(-self.deals["priority"].to_numpy(float), kind="stable")
+        top = order[:PREPARED].astype(np.int64)
+        self.explained(top)
+        self.changed(top)
+        if len(self.fall) and self.place:
+            self.outlook("month", 3, ())
 
     @property
     def usual(self) -> pd.Series:
