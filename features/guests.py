@@ -6,7 +6,7 @@ no win rate, and to counts of open deals, ended stays and activities its own are
 of the deal whose place it takes are taken away). Every sum is one of whole numbers, so the values
 are those of a history indexed with the guests in it, to the last bit.
 
-`Guests.of` is None where that would not hold: a guest (or the deal in whose place it stands) that
+`received` gives None where that would not hold: a guest (or the deal whose place it takes) that
 has been closed, or that brings an owner, a stage or a source the store has never seen. Then index
 everything together.
 """
@@ -14,19 +14,17 @@ everything together.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 import numpy as np
-import pandas as pd
 
 from data.tables import Tables
 from features.arrivals import arrived, part_of
 from features.at import At
 from features.catalogue import CATALOGUE
+from features.custom import custom_features
 from features.history import History
-from features.pipeline import available_features, compute_features, features_at
-from features.snapshots import Snapshots
 from features.vocabulary import Vocabulary
 from features.windows import Column, Floats, Ints, from_fixed
 
@@ -101,71 +99,71 @@ class Joint:
 
 
 @dataclass(frozen=True)
-class Guests:
-    """Deals sent whole, the store among whose deals they stand, and those they replace."""
+class GuestHistory(History):
+    """History of deals sent whole: the store among whose deals they stand, and those replaced.
 
-    store: History
-    history: History
-    replaced: History
+    It answers every question as a history does; its deals are the guests alone.
+    """
 
-    @classmethod
-    def of(cls, store: History, tables: Tables) -> Guests | None:
-        """Receive deals with their history and activities; None: index everything together.
+    store: History = field(kw_only=True)
+    replaced: History = field(kw_only=True)
 
-        Parameters
-        ----------
-        store : indexed history of all deals
-        tables : deals, deal_history and activities of the guests (accounts, contacts, owners and
-            stages are the store's); a guest whose identifier is in the store replaces that deal
-        """
-        history = arrived(store, tables)
-        if history is None or len(history.closings.time):
-            return None
-        codes = [store.position_of.get(deal_id, -1) for deal_id in history.deal_ids]
-        replaced = part_of(store, np.array([code for code in codes if code >= 0], np.int64))
-        if len(replaced.closings.time):
-            return None
-        return cls(store, history, replaced)
+    def has(self, need: str) -> bool:
+        """Tell whether the store has values: a guest without activities has none, no fewer."""
+        return self.store.has(need)
 
-    def features(
-        self, vocabulary: Vocabulary, as_of: int, names: Iterable[str] | None = None
-    ) -> pd.DataFrame:
-        """Feature matrix of the guests at an instant (microseconds): (guests, features) float32.
 
-        Every guest is answered for, open and known at the instant or not.
-        """
-        columns = list(available_features(self.store, vocabulary) if names is None else names)
-        return features_at(self.at(vocabulary, as_of, columns), columns)
+def received(store: History, tables: Tables) -> GuestHistory | None:
+    """Receive deals with their history and activities; None: index everything together.
 
-    def at(self, vocabulary: Vocabulary, as_of: int, names: Iterable[str]) -> At:
-        """Give the guests as snapshots of which any of these features can be computed."""
-        self._prepare(vocabulary, tuple(names))
-        deal = np.arange(self.history.size)
-        return _GuestAt(
-            self.history, vocabulary, deal, np.full(len(deal), as_of, np.int64), guests=self
-        )
+    Parameters
+    ----------
+    store : indexed history of all deals
+    tables : deals, deal_history and activities of the guests (accounts, contacts, owners and
+        stages are the store's); a guest whose identifier is in the store replaces that deal
+    """
+    alone = arrived(store, tables)
+    if alone is None or len(alone.closings.time):
+        return None
+    codes = [store.position_of.get(deal_id, -1) for deal_id in alone.deal_ids]
+    replaced = part_of(store, np.array([code for code in codes if code >= 0], np.int64))
+    if len(replaced.closings.time):
+        return None
+    parts = {part.name: getattr(alone, part.name) for part in fields(alone)}
+    return GuestHistory(**parts, store=store, replaced=replaced)
 
-    def _prepare(self, vocabulary: Vocabulary, names: tuple[str, ...]) -> None:
-        """Build the indexes that the features need: once for the store, and of those replaced."""
-        one = Snapshots(np.zeros(1, np.int64), np.zeros(1, np.int64))
-        self.store.index(
-            f"prepared:{vocabulary.key}:{hash(names)}",
-            lambda: compute_features(self.store, vocabulary, one, names),
-        )
-        if not self.replaced.size:
-            return
-        at = At(self.replaced, vocabulary, one.deal, one.time)
-        for index, feature in OF_BOTH.items():
-            if index in self.store.indexes:
-                with np.errstate(divide="ignore", invalid="ignore"):
-                    CATALOGUE[feature].compute(at)
+
+def guests_at(
+    history: GuestHistory, vocabulary: Vocabulary, deal: Ints, time: Ints, names: Iterable[str]
+) -> At:
+    """Give guests as questions in hand, of which any of these features can be computed."""
+    _prepare(history, vocabulary, tuple(names))
+    return _GuestAt(history, vocabulary, deal, time, guests=history)
+
+
+def _prepare(history: GuestHistory, vocabulary: Vocabulary, names: tuple[str, ...]) -> None:
+    """Build the indexes that the features need: of the store once, and of those replaced."""
+    store, replaced, zero = history.store, history.replaced, np.zeros(1, np.int64)
+    features = CATALOGUE | custom_features(vocabulary)
+
+    def build(whose: History, wanted: Iterable[str]) -> bool:
+        at = At(whose, vocabulary, zero, zero)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            for name in wanted:
+                features[name].compute(at)
+        return True
+
+    store.index(f"prepared:{vocabulary.key}:{hash(names)}", lambda: build(store, names))
+    missing = [index for index in OF_BOTH if index not in replaced.indexes]
+    if replaced.size and missing:
+        build(replaced, [OF_BOTH[index] for index in missing if index in store.indexes])
 
 
 @dataclass(frozen=True)
 class _GuestAt(At):
     """The guests as snapshots: their own facts, and the store's statistics."""
 
-    guests: Guests = field(kw_only=True)
+    guests: GuestHistory = field(kw_only=True)
 
     def index(self, name: str, build: Callable[[], T]) -> T:
         """Take the store's index, join it with the guests', or build one of the guests alone."""

@@ -13,6 +13,7 @@ from features import account, calendar, engagement, momentum, people, size, sour
 from features.at import At
 from features.catalogue import CATALOGUE, Feature
 from features.custom import custom_features
+from features.guests import GuestHistory, guests_at
 from features.history import History
 from features.snapshots import Snapshots
 from features.vocabulary import Vocabulary
@@ -39,6 +40,7 @@ def compute_features(
 
     Parameters
     ----------
+    history : of a store, or of deals sent whole that stand among a store's (`features.guests`)
     names : features in the order wanted; default: all available. Those asked for by name are
         computed from what there is: a deal without activities has none, alone or in a store.
     progress : called with the share of the work done
@@ -52,18 +54,19 @@ def compute_features(
     chunks = range(0, len(snapshots), CHUNK)
     for done, begin in enumerate(chunks):
         part = snapshots.take(np.arange(begin, min(begin + CHUNK, len(snapshots))))
-        at = At(history, vocabulary, part.deal, part.time)
+        at = _questions(history, vocabulary, part, columns)
         _fill(matrix[:, begin : begin + CHUNK], at, columns)
         if progress:
             progress((done + 1) / len(chunks))
-    return _frame(matrix, columns)
+    return pd.DataFrame(matrix.T, columns=_names(tuple(columns)), copy=False)
 
 
-def features_at(at: At, columns: Sequence[str]) -> pd.DataFrame:
-    """Feature matrix of questions in hand, as `compute_features` gives it."""
-    matrix = np.empty((len(columns), at.size), np.float32)
-    _fill(matrix, at, columns)
-    return _frame(matrix, columns)
+def _questions(
+    history: History, vocabulary: Vocabulary, part: Snapshots, columns: Sequence[str]
+) -> At:
+    if isinstance(history, GuestHistory):
+        return guests_at(history, vocabulary, part.deal, part.time, columns)
+    return At(history, vocabulary, part.deal, part.time)
 
 
 def _fill(matrix: Column, at: At, columns: Sequence[str]) -> None:
@@ -75,10 +78,6 @@ def _fill(matrix: Column, at: At, columns: Sequence[str]) -> None:
             return
         for row, name in zip(matrix, columns, strict=True):
             row[:] = registry[name].compute(at)
-
-
-def _frame(matrix: Column, columns: Sequence[str]) -> pd.DataFrame:
-    return pd.DataFrame(matrix.T, columns=_names(tuple(columns)), copy=False)
 
 
 @lru_cache(maxsize=16)

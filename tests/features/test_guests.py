@@ -13,9 +13,9 @@ from data.tables import OF_A_DEAL, Tables
 from features.at import At
 from features.catalogue import CATALOGUE
 from features.custom import custom_features
-from features.guests import Guests
+from features.guests import GuestHistory, guests_at, received
 from features.history import OPEN, History
-from features.pipeline import available_features
+from features.pipeline import available_features, compute_features
 from features.snapshots import open_deals
 from features.vocabulary import Vocabulary, learn_vocabulary
 from features.windows import Floats
@@ -37,10 +37,13 @@ def values(at: At, names: list[str]) -> dict[str, Floats]:
 
 
 def assert_as_in_the_store(
-    whole: History, guests: Guests, words: Vocabulary, as_of: int, ids: list[str]
+    whole: History, guests: GuestHistory, words: Vocabulary, as_of: int, ids: list[str]
 ) -> None:
     names = list(available_features(whole, words))
-    found = values(guests.at(words, as_of, names), names)
+    assert list(guests.deal_ids) == ids
+    every = np.arange(len(ids))
+    at = np.full(len(ids), as_of)
+    found = values(guests_at(guests, words, every, at, names), names)
     deal = np.array([whole.position_of[deal_id] for deal_id in ids])
     expected = values(At(whole, words, deal, np.full(len(deal), as_of)), names)
     for name in names:
@@ -82,7 +85,7 @@ def test_guests_one_by_one_are_as_in_the_store(
     met = 0
     for deal_id in ids[:: len(ids) // 5]:
         store = History.of(without(demo_tables, [deal_id]))
-        guests = Guests.of(store, demo_tables.select([deal_id]))
+        guests = received(store, demo_tables.select([deal_id]))
         if guests is not None:
             assert_as_in_the_store(history, guests, words, as_of, [deal_id])
             met += 1
@@ -94,7 +97,7 @@ def test_guests_that_come_together_see_each_other(
 ) -> None:
     chosen = ids[:8]
     sent = demo_tables.select(chosen)
-    guests = Guests.of(History.of(without(demo_tables, chosen)), sent)
+    guests = received(History.of(without(demo_tables, chosen)), sent)
     assert guests is not None
     assert_as_in_the_store(history, guests, words, as_of, list(sent.deals["deal_id"]))
 
@@ -113,7 +116,7 @@ def test_guest_takes_the_place_of_the_deal_of_its_name(
     frames = dict(without(demo_tables, chosen).items())
     changed = {n: pd.concat([frames[n], sent[n]], ignore_index=True) for n in OF_A_DEAL}
     whole = History.of(Tables.of({**frames, **changed}))
-    guests = Guests.of(history, sent)
+    guests = received(history, sent)
     assert guests is not None
     assert guests.replaced.size == len(chosen)
     assert_as_in_the_store(whole, guests, words, as_of, list(sent.deals["deal_id"]))
@@ -126,9 +129,10 @@ def test_guests_leave_the_store_as_it_was(
     names = list(available_features(store, words))
     at = At(store, words, open_deals(store, as_of).deal, open_deals(store, as_of).time)
     before = values(at, names)
-    guests = Guests.of(store, demo_tables.select(ids[:3]))
+    guests = received(store, demo_tables.select(ids[:3]))
     assert guests is not None
-    assert guests.features(words, as_of).shape == (3, len(names))
+    here = open_deals(guests, as_of)
+    assert compute_features(guests, words, here).shape == (3, len(names))
     again = At(store, words, at.deal, at.time)
     for name, found in values(again, names).items():
         np.testing.assert_array_equal(found, before[name])
@@ -148,5 +152,5 @@ def test_guest_that_the_store_cannot_place_is_left_to_a_new_index(
         deals["source"] = "a new source"
     else:
         changes.loc[changes["property"] == "stage", "value"] = "closed_lost"
-    assert Guests.of(history, sent) is not None
-    assert Guests.of(history, replace(sent, deals=deals, deal_history=changes)) is None
+    assert received(history, sent) is not None
+    assert received(history, replace(sent, deals=deals, deal_history=changes)) is None
