@@ -108,10 +108,10 @@ def _peak() -> float:
 
 def _report(sizes: list[int]) -> list[str]:
     lines = [
-        f"Python {platform.python_version()}, one thread; {PATHS:,} paths x {MONTHS} months; deals "
-        f"not yet created win {NEW_A_MONTH:.0%} of the open deals a month; from chances at hand to "
-        "the table with its quantiles. Processor seconds: what the clock shows on a machine with "
-        "nothing else to do; in brackets what it showed here.",
+        f"Python {platform.python_version()}, one thread; {PATHS:,} paths x {MONTHS} months; each "
+        f"month deals not yet created win {NEW_A_MONTH:.0%} of the number of open deals; from "
+        "chances at hand to the table with its quantiles. Processor seconds: what the clock shows "
+        "on a machine with nothing else to do; in brackets what it showed here.",
         "",
         f"| open deals | the firm, s | memory, GiB | by {', '.join(DIMENSIONS)}, s "
         "| memory, GiB |",

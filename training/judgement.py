@@ -20,7 +20,7 @@ import pandas as pd
 from features.fiscal import Period, boundaries, period_name
 from features.history import History
 from features.snapshots import open_deals
-from features.windows import Column, Floats, Ints
+from features.windows import Column, Ints
 from training.scoring import current_owner
 
 STATEMENT = ("at", "kind", "value", "deal_id", "owner_id", "period")
@@ -125,20 +125,3 @@ def _period_names(at: Ints, kind: Period, start_month: int) -> Column:
     edges = [int(boundaries(int(b), kind, 1, start_month)[0]) for b in begins]
     names = np.array([period_name(b, kind, start_month) for b in edges], object)
     return np.asarray(names[place]) if len(names) else np.zeros(0, object)
-
-
-def committed_revenue(history: History, as_of: int, edges: Ints) -> Floats:
-    """(periods,) amounts that reps are committed to as of an instant, without what is booked.
-
-    The reps' own forecast of the open deals by their CRM categories: committed deals count their
-    whole amount in the period (`edges` in microseconds, periods + 1) of the expected close date,
-    in the first one where that has passed or is missing; a deal without amount counts nothing.
-    """
-    snapshots = open_deals(history, as_of)
-    said = _categories(history, snapshots.deal, snapshots.time) == COMMIT
-    deal, time = snapshots.deal[said], snapshots.time[said]
-    due = history.changes["expected_close_date"].last("value", deal, time)
-    period = np.searchsorted(edges, np.where(due >= edges[0], due, edges[0]), side="right") - 1
-    amount = np.nan_to_num(history.changes["amount"].last("value", deal, time))
-    inside = period < len(edges) - 1
-    return np.bincount(period[inside], amount[inside], minlength=len(edges) - 1).astype(float)

@@ -85,7 +85,7 @@ def test_every_table_has_as_many_cells_in_every_row():
 
 
 def test_months_stand_beside_the_yardsticks_with_their_errors():
-    forecasts = {"ours": 90.0, "run rate": 150.0, "stage rate": 50.0}
+    forecasts = {"ours": 90.0, "run rate": 150.0, "stage rate by month ahead": 50.0}
     months = [
         Month("2012-01", "full", "wins", forecasts, 80.0, 110.0, 100.0),
         Month("2012-02", "full", "wins", forecasts, 80.0, 95.0, 100.0),

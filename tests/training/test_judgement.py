@@ -8,7 +8,7 @@ from data.settings import Settings
 from data.tables import Tables
 from features.history import History
 from features.windows import DAY
-from training.judgement import committed_revenue, judged_deals, statements
+from training.judgement import judged_deals, statements
 from training.judgement_scores import accuracy, judged_past, judgement_sums
 from training.standing import Span
 
@@ -131,12 +131,6 @@ def test_sums_are_booked_plus_commits_plus_best_cases(crm):
     assert np.isnan(found.loc["bob", "stated"])
 
 
-def test_committed_revenue_is_the_reps_own_forecast_of_the_open_deals(crm):
-    edges = np.array([at("2024-04-01"), at("2024-07-01"), at("2024-10-01")])
-    assert committed_revenue(crm, AS_OF, edges).tolist() == [600.0, 400.0]
-    assert committed_revenue(crm, AS_OF, edges[:2]).tolist() == [600.0]
-
-
 def test_another_property_and_other_words_are_read_where_the_settings_name_them():
     settings = Settings(forecast_category="call", commit_words=["pipeline"], best_case_words=[])
     history = History.of(tables("call"), settings)
@@ -191,7 +185,10 @@ def test_history_without_judgement_has_none(history):
         )
     )
     assert judged_deals(plain, AS_OF).empty
-    assert (committed_revenue(plain, AS_OF, np.array([AS_OF, LATER])) == 0).all()
+    assert (
+        judgement_sums(plain, AS_OF, [Q2])["commit"].sum()
+        == judgement_sums(plain, AS_OF, [Q2])["booked"].sum()
+    )
 
 
 def test_demo_reps_commit_too_much_and_are_of_some_use(history):
