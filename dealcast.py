@@ -26,6 +26,7 @@ from commands import (
     service,
     settings,
     store,
+    tuning,
 )
 from commands.common import WorkFailedError, app, err, state
 
@@ -33,6 +34,7 @@ COMMANDS = (
     demo,
     store,
     models,
+    tuning,
     backtests,
     lists,
     forecasts,

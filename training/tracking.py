@@ -129,10 +129,12 @@ class Tracker:
         params: Mapping[str, Any],
         metrics: Mapping[str, float],
         files: Mapping[str, Path],
+        parent: str = "",
     ) -> str:
-        """Log a run that is over, with its files; gives its id."""
+        """Log a run that is over, with its files, maybe as part of another; gives its id."""
         client = self.client()
-        run = client.create_run(self._experiment(client), run_name=run_name)
+        tags = {"mlflow.parentRunId": parent} if parent else {}
+        run = client.create_run(self._experiment(client), run_name=run_name, tags=tags)
         run_id = str(run.info.run_id)
         try:
             for name, value in {**params, "code_version": code_version()}.items():
