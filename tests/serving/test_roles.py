@@ -131,21 +131,27 @@ def questions_of(app: FastAPI, words: list[str]) -> Iterator[Question]:
     """Give every address of the API with every property saying each of the words."""
     root = app.openapi()
     for path, methods in root["paths"].items():
+        where = re.sub(r"{\w+(:path)?}", quote(words[0], safe=""), path)
         for method, operation in methods.items():
             body = operation.get("requestBody", {}).get("content", {}).get("application/json")
-            for word in words:
-                where = re.sub(r"{\w+(:path)?}", quote(word, safe=""), path)
-                yield (
-                    method.upper(),
-                    where,
-                    {} if body is None else {"json": filled(body["schema"], root)},
-                )
             if body is None:
+                yield method.upper(), where, {}
                 continue
-            base = filled(body["schema"], root) or {}
-            for name, schema in properties(body["schema"], root).items():
-                for value in told(name, schema, root, words):
-                    yield method.upper(), path, {"json": {**base, name: value}}
+            for content in bodies(body["schema"], root, words):
+                yield method.upper(), where, {"json": content}
+
+
+def bodies(schema: dict[str, Any], root: dict[str, Any], words: list[str]) -> Iterator[Any]:
+    """Give bodies that a schema allows, with each property, nested ones too, saying a word."""
+    base = filled(schema, root) or {}
+    yield base
+    for name, inner in properties(schema, root).items():
+        for value in told(name, inner, root, words):
+            yield {**base, name: value}
+        item = inner.get("items", {})
+        for part, nested in properties(item, root).items():
+            for value in told(part, nested, root, words[:1] + words[2:3]):
+                yield {**base, name: [{**filled(item, root), part: value}]}
 
 
 def pages_of(app: FastAPI, words: list[str]) -> Iterator[Question]:
@@ -235,9 +241,12 @@ def test_anothers_deal_is_told_in_the_words_of_one_that_is_not_there(office: Off
 def test_a_denied_read_is_in_the_audit_and_one_of_nothing_is_not(office: Office) -> None:
     foreign, absent = words_of(office)[0], "no-such-deal"
     asked = [("POST", "/score", {"json": {"deal_ids": [deal]}}) for deal in (foreign, absent)]
-    office.ask("rep", office.rep, asked)
+    office.ask("rep", office.rep, [*asked, ("GET", f"/deals/{foreign}", {})])
     lines = [line for line in audit_lines(office.records, 20) if line.action == "denied read"]
-    assert (lines[0].by, lines[0].target, lines[0].detail) == (office.rep, foreign, "/score")
+    assert [(line.by, line.target, line.detail) for line in lines[:2]] == [
+        (office.rep, foreign, f"/deals/{foreign}"),
+        (office.rep, foreign, "/score"),
+    ]
     assert absent not in {line.target for line in lines}
 
 
@@ -288,3 +297,34 @@ def test_a_manager_sees_the_whole_team_and_nobody_else(office: Office) -> None:
 def test_an_owner_without_deals_gets_an_empty_list(office: Office) -> None:
     answer = office.ask("rep", "nobody-at-all", [("POST", "/rank", {"json": {}})])[0]
     assert (answer.status_code, answer.json()["deals"]) == (200, [])
+
+
+def test_a_deal_sent_by_a_rep_draws_on_nothing_of_the_others(office: Office) -> None:
+    deals = office.view.history.tables.deals.set_index("deal_id")["account_id"]
+    foreign = office.foreign_deals()
+    own = set(deals[~deals.index.isin(foreign)].dropna())
+    account = next(deals[deal] for deal in sorted(foreign) if deals[deal] not in own)
+    deal = {"deal_id": "new", "stage": "qualified", "created_at": "2026-05-01"}
+    told = [{}, {"account_id": account}, {"account_id": "none"}, {"account_id": min(own)}]
+    asked = [("POST", "/predict", {"json": {"deals": [{**deal, **each}]}}) for each in told]
+    bare, other, absent, mine = [a.json() for a in office.ask("rep", office.rep, asked)]
+    assert bare["deals"] == other["deals"] == absent["deals"]
+    assert other["notes"] == absent["notes"] != bare["notes"]
+    assert mine["deals"][0]["account_id"] == min(own)
+    admin = office.ask("admin", None, asked[1:2])[0].json()
+    assert admin["deals"][0]["account_id"] == account
+
+
+def test_an_owner_out_of_sight_cannot_be_sent(office: Office) -> None:
+    deal = {"deal_id": "new", "stage": "qualified", "created_at": "2026-05-01"}
+    change = {"property": "owner_id", "changed_at": "2026-05-02"}
+
+    def asked(owner: str) -> list[Question]:
+        sent = [{**deal, "owner_id": owner}, {**deal, "history": [{**change, "value": owner}]}]
+        return [("POST", "/predict", {"json": {"deals": [each]}}) for each in sent]
+
+    found = office.ask(
+        "rep", office.rep, asked(office.other) + asked("nobody") + asked(office.rep)
+    )
+    assert [answer.status_code for answer in found] == [404] * 4 + [200] * 2
+    assert found[0].text.replace(office.other, "nobody") == found[2].text
