@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import event, insert, update
 
 from serving.records import FILE, Records, RecordsError, open_records
 from serving.records_audit import AuditLine, add_audit, audit_lines
@@ -161,6 +161,22 @@ def test_a_file_that_vanished_is_told_and_not_made_anew(in_file: Records, tmp_pa
     assert not (tmp_path / FILE).exists()
     (tmp_path / "elsewhere").rename(tmp_path / FILE)
     assert add_feedback(in_file, SAID).id == 2
+
+
+def test_a_full_disk_is_told_and_written_to_once_there_is_room(tmp_path: Path) -> None:
+    records, pages = open_records(tmp_path), [40]
+    limit = "PRAGMA max_page_count = {}"
+    # SQLite then says the same as where the disk has no room.
+    event.listen(
+        records._engine, "checkout", lambda c, *_: c.execute(limit.format(pages[0])).close()
+    )
+    add_feedback(records, SAID)
+    with pytest.raises(RecordsError, match=r"full.*make room"):
+        add_feedback(records, replace(SAID, note="x" * 300_000))
+    assert len(feedback_of(records, "D1")) == len(audit_lines(records)) == 1
+    pages[0] = 1000
+    add_feedback(records, replace(SAID, note="x" * 300_000))
+    records.close()
 
 
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:
