@@ -154,6 +154,8 @@ def _prepare(history: GuestHistory, vocabulary: Vocabulary, names: tuple[str, ..
         return True
 
     store.index(f"prepared:{vocabulary.key}:{hash(names)}", lambda: build(store, names))
+    shared = {name: index for name, index in store.indexes.items() if name.startswith(OF_STORE)}
+    replaced.indexes.update(shared)
     missing = [index for index in OF_BOTH if index not in replaced.indexes]
     if replaced.size and missing:
         build(replaced, [OF_BOTH[index] for index in missing if index in store.indexes])
