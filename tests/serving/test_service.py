@@ -1,5 +1,6 @@
 """The service as BentoML really serves it, over a socket."""
 
+import os
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 START = "import sys; from pathlib import Path; from serving.service import serve; "
-START += "serve(Path(sys.argv[1]), '127.0.0.1', int(sys.argv[2]))"
+START += "serve(Path(sys.argv[1]), '127.0.0.1', int(sys.argv[2]), int(sys.argv[3]))"
 PATIENCE = 120
 
 
@@ -25,10 +26,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(workspace: Path) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
+def served(
+    workspace: Path, workers: int = 1
+) -> Iterator[tuple[httpx.Client, subprocess.Popen[str]]]:
     """Serve a workspace in a process of its own until the block ends."""
     port = free_port()
-    command = [sys.executable, "-c", START, str(workspace), str(port)]
+    command = [sys.executable, "-c", START, str(workspace), str(port), str(workers)]
     with subprocess.Popen(
         command, cwd=ROOT, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
@@ -59,7 +62,7 @@ def test_a_port_in_use_is_a_clear_error(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
-        command = [sys.executable, "-c", START, str(tmp_path), str(other.getsockname()[1])]
+        command = [sys.executable, "-c", START, str(tmp_path), str(other.getsockname()[1]), "1"]
         found = subprocess.run(
             command, cwd=ROOT, text=True, capture_output=True, timeout=PATIENCE, check=False
         )
@@ -101,3 +104,52 @@ def test_a_service_without_a_store_is_alive_but_not_ready(tmp_path: Path) -> Non
         assert client.post("/rank").status_code == 503
         assert client.get("/").status_code == 503
         assert "dealcast_ready 0" in client.get("/metrics").text
+
+
+@pytest.mark.slow
+def test_a_killed_worker_is_replaced_and_the_service_goes_on(firm: Path) -> None:
+    with served(firm, workers=2) as (client, process):
+        children = set(workers_of(process.pid))
+        assert len(children) == 2
+        os.kill(min(children), signal.SIGKILL)
+        answered, deadline = 0, time.monotonic() + PATIENCE
+        while time.monotonic() < deadline and not (answered > 20 and is_whole(process, children)):
+            try:
+                with httpx.Client(base_url=client.base_url, timeout=60) as other:
+                    assert other.post("/rank", json={"top": 3}).status_code == 200
+            except httpx.TransportError:
+                continue  # a connection that the killed worker had taken
+            answered += 1
+        assert answered > 20
+        assert is_whole(process, children)
+
+
+def workers_of(pid: int) -> list[int]:
+    """Processes under a server that answer requests."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            told = entry.read_bytes()
+            parent = int(entry.with_name("stat").read_text().rsplit(")", 1)[1].split()[1])
+        except OSError:
+            continue
+        if parent == pid and b"--worker-id" in told:
+            found.append(int(entry.parent.name))
+    return found
+
+
+def is_whole(process: "subprocess.Popen[str]", before: set[int]) -> bool:
+    """Whether there are two workers again, one of them new."""
+    now = set(workers_of(process.pid))
+    return len(now) == 2 and now != before
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # BentoML's own imports
+def test_a_service_for_other_machines_without_keys_is_refused(tmp_path: Path) -> None:
+    from serving.service import ServeError, serve
+
+    with pytest.raises(ServeError, match="keys are off"):
+        serve(tmp_path, "0.0.0.0", free_port())  # noqa: S104 - it is what must be refused
+    with pytest.raises(ServeError, match="is no address"):
+        serve(tmp_path, "example", free_port())
