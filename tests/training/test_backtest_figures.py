@@ -171,6 +171,7 @@ def test_interval_of_a_difference_counts_deals_and_covers_the_truth():
         once = paired_bootstrap(np.arange(150), gain, 200, seed)
         covered += once["low"] < 0.1 < once["high"]
     assert covered >= 50
+    assert once["high"] - once["low"] == pytest.approx(3.92 * gain.std() / 150**0.5, rel=0.2)
     again = paired_bootstrap(np.arange(150).repeat(4), gain.repeat(4), 200, seed)
     assert again["high"] - again["low"] == pytest.approx(once["high"] - once["low"])
 
