@@ -133,8 +133,8 @@ def _search(study: optuna.Study, arena: Arena, trials: int) -> None:
 def _said(gain: Difference, aside: int) -> str:
     judged = (
         f"On {aside} newer months that the study never saw, the best trial's log-loss is lower "
-        f"than the defaults' by {gain.mean:+.5f} +- {gain.standard_error:.5f} nats a snapshot, over "
-        f"{gain.deals:,} deals"
+        f"than the defaults' by {gain.mean:+.5f} +- {gain.standard_error:.5f} nats a snapshot, "
+        f"over {gain.deals:,} deals"
     )
     if gain.better:
         return f"{judged}: more than one standard error, so it was trained as a challenger."

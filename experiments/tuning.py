@@ -10,7 +10,9 @@ for the best of many trials looks better than it is where it was chosen.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +100,20 @@ def contender(recipe: Recipe) -> ByLearner:
     return ByLearner("trial", learner, UNTIL)
 
 
+@contextmanager
+def _calm() -> Iterator[None]:
+    """Say nothing of trials, which the progress bar shows, nor of parts of Optuna that are new."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+@_calm()
 def open_study(place: Path, name: str, seed: int | None = None) -> optuna.Study:
     """Open a study, or go on with it: the default parameters are its first trial.
 
@@ -109,7 +125,7 @@ def open_study(place: Path, name: str, seed: int | None = None) -> optuna.Study:
         engine_kwargs={"connect_args": {"timeout": 60}},
         heartbeat_interval=HEARTBEAT,
         grace_period=GRACE,
-        heartbeat_stale_trial_callback=optuna.storages.RetryFailedTrialCallback(max_retry=2),
+        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=2),
     )
     study = optuna.create_study(
         storage=storage,
@@ -127,6 +143,7 @@ def open_study(place: Path, name: str, seed: int | None = None) -> optuna.Study:
 Progress = Callable[[str], None]
 
 
+@_calm()
 def run_study(study: optuna.Study, arena: Arena, trials: int, progress: Progress) -> None:
     """Run until the study has so many finished trials, those of other processes counted."""
     optuna.storages.fail_stale_trials(study)
