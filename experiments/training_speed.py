@@ -4,7 +4,10 @@ Demo CRMs of several sizes are made first, each in a process of its own, and lef
 Then a fresh process reads one, indexes it and trains as `dealcast train` does: features, folds,
 calibration, refit, amounts. Its peak memory is that of the whole process, tables included.
 
-`python -m experiments.training_speed [--deals 6000 47000 400000] [--write]`
+`python -m experiments.training_speed [--deals 6000 47000 400000] [--figures FILE] [--write]`
+
+With `--figures` what was measured is kept in a file, and a size that is in it is not measured
+again: the largest takes long.
 """
 
 from __future__ import annotations
@@ -116,34 +119,46 @@ def _in_own_process(*arguments: str) -> str:
     return done.stdout
 
 
-def run(sizes: list[int]) -> list[Figures]:
+def run(sizes: list[int], kept: Path | None) -> list[Figures]:
     """Figures of each size, the data made and measured in processes of their own."""
-    found = []
+    found: dict[str, Figures] = {}
+    if kept and kept.exists():
+        found = json.loads(kept.read_text(encoding="utf-8"))
     for deals in sizes:
-        with tempfile.TemporaryDirectory() as name:
-            print(f"{deals:,} deals: making the demo CRM", file=sys.stderr, flush=True)
-            _in_own_process("--make", str(deals), name)
-            print(f"{deals:,} deals: training", file=sys.stderr, flush=True)
-            found.append(json.loads(_in_own_process("--measure", name).splitlines()[-1]))
-            print(found[-1], file=sys.stderr, flush=True)
-    return found
+        if str(deals) in found:
+            continue
+        found[str(deals)] = _measured(deals)
+        if kept:
+            kept.write_text(json.dumps(found, indent=1), encoding="utf-8")
+    return [found[size] for size in sorted(found, key=int)]
 
 
-def lines_of(found: list[Figures], loads: tuple[float, float]) -> list[str]:
+def _measured(deals: int) -> Figures:
+    with tempfile.TemporaryDirectory() as name:
+        print(f"{deals:,} deals: making the demo CRM", file=sys.stderr, flush=True)
+        _in_own_process("--make", str(deals), name)
+        print(f"{deals:,} deals: training", file=sys.stderr, flush=True)
+        load = os.getloadavg()[0]
+        found: Figures = json.loads(_in_own_process("--measure", name).splitlines()[-1])
+    return {**found, "load": (load + os.getloadavg()[0]) / 2}
+
+
+def lines_of(found: list[Figures]) -> list[str]:
     """Text of the section."""
     return [
         "`python -m experiments.training_speed --write` wrote this section.",
         "",
         f"Python {platform.python_version()}, {os.cpu_count()} cores; demo CRMs of {YEARS} years. "
         "The whole `train` (index the tables, features, folds, calibration, refit, amounts) in a "
-        "process of its own, whose peak memory holds the tables, too. Other work was running: "
-        f"the machine's load was {loads[0]:.1f} before and {loads[1]:.1f} after on "
-        f"{os.cpu_count()} cores, so the processor seconds say more than the seconds. Scoring is "
-        "from the features of open deals to calibrated curves and amounts.",
+        "process of its own, whose peak memory holds the tables, too. Load is the machine's in "
+        f"the run: where it is above {os.cpu_count()} other work took its share of the seconds, "
+        "and the processor seconds tell the cost. Scoring is from the features of open deals to "
+        "calibrated curves and amounts, a second and a processor second.",
         "",
-        "| deals | activities | snapshots learned from | features | seconds | processor seconds "
-        "| goal | peak memory, GiB | open deals scored a second | a processor second |",
-        "|---|---|---|---|---|---|---|---|---|---|",
+        "| deals | activities | snapshots learned from | features | seconds | goal "
+        "| processor seconds | load | peak memory, GiB | open deals scored a second "
+        "| a processor second |",
+        "|---|---|---|---|---|---|---|---|---|---|---|",
         *(_line(each) for each in found),
     ]
 
@@ -154,8 +169,9 @@ def _line(each: Figures) -> str:
     goal = f"{seconds} s" + (f", {memory} GiB" if memory else "")
     return (
         f"| {each['deals']:,} | {each['activities']:,} | {each['snapshots']:,} "
-        f"| {each['features']} | {each['seconds']:.0f} | {each['busy']:.0f} | {goal} "
-        f"| {each['peak']:.1f} | {each['rate']:,.0f} | {each['rate_busy']:,.0f} |"
+        f"| {each['features']} | {each['seconds']:.0f} | {goal} | {each['busy']:.0f} "
+        f"| {each['load']:.1f} | {each['peak']:.1f} | {each['rate']:,.0f} "
+        f"| {each['rate_busy']:,.0f} |"
     )
 
 
@@ -163,6 +179,7 @@ def main() -> None:
     """Print the table; with `--write` put it into docs/performance.md."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--deals", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--figures", type=Path, metavar="FILE", help="keeps what was measured")
     parser.add_argument("--write", action="store_true", help="write docs/performance.md")
     parser.add_argument("--make", nargs=2, metavar=("DEALS", "FOLDER"), help=argparse.SUPPRESS)
     parser.add_argument("--measure", metavar="FOLDER", help=argparse.SUPPRESS)
@@ -173,8 +190,7 @@ def main() -> None:
     if options.measure:
         print(json.dumps(measure(Path(options.measure))))
         return
-    before = os.getloadavg()[0]
-    lines = lines_of(run(options.deals), (before, os.getloadavg()[0]))
+    lines = lines_of(run(options.deals, options.figures))
     print("\n".join(lines))
     if options.write:
         write_section(PAGE, TITLE, lines)
