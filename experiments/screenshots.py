@@ -31,7 +31,7 @@ FOLDER = Path(__file__).parents[1] / "docs" / "img"
 SIZES = {"desktop": (1360, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
 TALLEST = {"desktop": 1500, "phone": 1700}
-COLOURS = 64
+COLOURS = 128
 
 
 def main() -> None:

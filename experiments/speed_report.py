@@ -53,6 +53,16 @@ def catalogue_lines(deals: int, whole: dict[str, Figures], load: float) -> list[
     return lines
 
 
+def one_deal_line(one: Figures) -> str:
+    """Sentence on one deal, of a history at hand and sent whole to it."""
+    return (
+        f"One deal with 200 activities through {one['features']} features (medians): "
+        f"{one['warm']:.1f} ms in a history at hand ({one['busy']:.1f} ms of processor time); "
+        f"{one['sent']:.1f} ms sent whole to a history at hand, its tables indexed first "
+        f"({one['sent_busy']:.1f} ms of processor time)."
+    )
+
+
 def rival_lines(rivals: dict[str, Figures]) -> list[str]:
     """Table of the subset by every engine."""
     rows = next(iter(rivals.values()))["rows"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,25 +84,38 @@ def chosen(view: View, asked: Asked) -> Ints:
         kept &= np.array([query in text for text in book["search"]], bool)
     if lane := asked.choice("lane", LANES):
         kept &= book[f"flag:{lane}"].to_numpy(bool)
-    column, ascending = ORDERS[asked.choice("sort", ORDERS, "priority")]
-    order = book.loc[kept, [column, "deal_id"]].sort_values(
-        [column, "deal_id"], ascending=[ascending, True], kind="stable"
-    )
-    return order.index.to_numpy(np.int64)
+    order = _ordered(view, asked.choice("sort", ORDERS, "priority"))
+    return order[kept[order]]
+
+
+def _ordered(view: View, name: str) -> Ints:
+    """All rows of the book in an order, ties by identifier; sorted once a view."""
+    orders: dict[str, Ints] = view.memo.setdefault("orders", {})
+    if name not in orders:
+        column, ascending = ORDERS[name]
+        keys = book_of(view)[[column, "deal_id"]]
+        ordered = keys.sort_values([column, "deal_id"], ascending=[ascending, True], kind="stable")
+        orders[name] = ordered.index.to_numpy(np.int64)
+    return orders[name]
 
 
 def options(view: View, asked: Asked) -> dict[str, list[tuple[str, str]]]:
     """What a list may be filtered by: (value, text with its number of deals) of each dimension."""
-    book = book_of(view)[seen_by(view, asked)]
+    known: dict[Any, dict[str, list[tuple[str, str]]]] = view.memo.setdefault("options", {})
+    if asked.sight not in known:
+        known[asked.sight] = _options(view, asked)
+    return known[asked.sight]
+
+
+def _options(view: View, asked: Asked) -> dict[str, list[tuple[str, str]]]:
+    book = book_of(view).loc[seen_by(view, asked), [*DIMENSIONS, "owner"]]
+    named = book.drop_duplicates("owner_id")
+    called = dict(zip(named["owner_id"], named["owner"], strict=True))
     found = {}
     for name in DIMENSIONS:
         counts = book[name].value_counts()
-        called = (
-            dict(zip(book["owner_id"], book["owner"], strict=True)) if name == "owner_id" else {}
-        )
-        pairs = [
-            (str(value), f"{called.get(value, value)} ({n:,})") for value, n in counts.items()
-        ]
+        names = called if name == "owner_id" else {}
+        pairs = [(str(value), f"{names.get(value, value)} ({n:,})") for value, n in counts.items()]
         if name == "stage":
             place = view.bundle.vocabulary.stage_position
             pairs.sort(key=lambda pair: place.get(pair[0], np.inf))
