@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from training.backtest_findings import Findings
     from training.backtest_plan import Plan
     from training.origins import Past
+    from training.tiers import Recipe
 
 LONGEST_DAYS = 730
 FOLDER = "backtests"
@@ -106,7 +107,7 @@ def _replayed(
     from training.origins import Past
 
     past = Past.of(history, at)
-    plan = plan_backtest(past, asked, origins, candidates=candidates)
+    plan = plan_backtest(past, asked, origins, candidates=candidates, recipe=_recipe())
     if not plan.cuts:
         raise WorkFailedError(
             "the history is too short for a backtest: an origin needs three months and 30 closed "
@@ -118,6 +119,19 @@ def _replayed(
         test = run_backtest(past, plan.cuts, plan.entries, plan.horizons, step, plan.absent)
         found = find(test, plan.served.name, plan.served.tiers, step)
     return test, found
+
+
+def _recipe() -> Recipe:
+    """How the champion learns; the default where there is none that can be read."""
+    from training.bundle import BundleError
+    from training.tiers import Recipe
+    from training.tracking import Tracker
+
+    try:
+        champion = Tracker(state["workspace"]).champion()
+    except BundleError:
+        return Recipe()
+    return Recipe(**((champion.card.get("recipe") if champion else None) or {}))
 
 
 def _minutes(seconds: float) -> str:

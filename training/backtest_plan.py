@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from training.baselines import (
 )
 from training.origins import MONTH_DAYS, Past, maturity, monthly_origins, named
 from training.served import Served
+from training.tiers import DEFAULT, Recipe, learner_of
 from training.tracking import Tracker
 
 SECONDS = 300.0
@@ -71,7 +73,12 @@ class Plan:
 
 
 def plan_backtest(
-    past: Past, horizons: Sequence[int], origins: int | None = None, *, candidates: bool = False
+    past: Past,
+    horizons: Sequence[int],
+    origins: int | None = None,
+    *,
+    candidates: bool = False,
+    recipe: Recipe = DEFAULT,
 ) -> Plan:
     """Choose origins and contenders.
 
@@ -80,6 +87,10 @@ def plan_backtest(
     at least three and at most a year of them; the oldest are put so far back that every horizon
     is mature at one of them, if the history is long enough. With `origins` just so many months
     on end.
+
+    Parameters
+    ----------
+    recipe : how the served contender learns; one that was tuned has seen the months of its tuning
     """
     asked = tuple(sorted(set(horizons), key=lambda h: h or np.inf))
     a_row = SECONDS_A_ROW + (CANDIDATES_A_ROW if candidates else 0.0)
@@ -89,7 +100,7 @@ def plan_backtest(
         cuts = _spread(past, int(np.clip(SECONDS // one, FEWEST, MOST)), main, asked)
     else:
         cuts = monthly_origins(past, origins, (main,))
-    served = Served(past)
+    served = Served(past, learner=partial(learner_of, recipe=recipe))
     entries, absent = _entries(served, main, candidates=candidates)
     return Plan(cuts, asked, entries, served, absent, one * len(cuts))
 

@@ -10,6 +10,7 @@ from features.windows import DAY
 from training.backtest_plan import FEWEST, MOST, log_backtest, plan_backtest, slug
 from training.baselines import DirectCandidate, HazardCandidate, PlainCatBoost
 from training.origins import EVER, MONTH_DAYS, Past
+from training.tiers import Recipe
 
 
 def names(plan):
@@ -78,6 +79,12 @@ def test_catboost_is_told_absent_where_it_is_not_installed(past, monkeypatch):
     plan = plan_backtest(past, (30,))
     assert plan.absent == {PlainCatBoost.name: "not here"}
     assert PlainCatBoost.name not in names(plan)
+
+
+def test_the_served_model_learns_by_the_recipe_given(past):
+    served = plan_backtest(past, (30,), 1, recipe=Recipe(weight=0.25)).served
+    assert served.learner("full", (), 2000).weights == (0.25, 0.75)
+    assert plan_backtest(past, (30,), 1).served.learner("full", (), 2000).weights == (0.5, 0.5)
 
 
 def test_names_of_metrics_are_what_a_tracker_takes():
