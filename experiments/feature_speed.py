@@ -64,6 +64,9 @@ def main() -> None:
         metavar="PYTHON",
         help="measure it on a 1 % sample: by this interpreter, or by an environment made for it",
     )
+    parser.add_argument(
+        "--work", type=Path, help="keep tables and figures here; what is there is not done again"
+    )
     parser.add_argument("--task", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -71,7 +74,10 @@ def main() -> None:
         print(json.dumps(_task(options.task, options.folder)))
         return
     python = None if options.featuretools is None else _interpreter(options.featuretools)
-    text = "\n".join(_report(options.deals, python))
+    with tempfile.TemporaryDirectory() as name:
+        work = options.work or Path(name)
+        work.mkdir(parents=True, exist_ok=True)
+        text = "\n".join(_report(options.deals, python, work))
     print(text)
     if options.write:
         _write(text)
@@ -147,8 +153,7 @@ def _one_deal(tables: Tables, snapshots: Snapshots, activities: int = 200) -> Fi
         return compute_features(history, words, one, names)
 
     def sent() -> pd.DataFrame:
-        guest = received(history, alone)
-        assert guest is not None
+        guest = received(history, alone) or History.of(alone)
         return compute_features(guest, words, only, names)
 
     return {
@@ -174,12 +179,20 @@ def _engine(name: str, tables: Tables, snapshots: Snapshots) -> Figures:
 def _measure(task: str, folder: Path) -> Figures:
     """Run one task in a process of its own."""
     module = [sys.executable, "-m", "experiments.feature_speed", "--task", task]
-    return _run([*module, "--folder", str(folder)])
+    return _run(task, [*module, "--folder", str(folder)], folder)
 
 
-def _run(command: list[str]) -> Figures:
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    found: Figures = json.loads(done.stdout)
+def _run(task: str, command: list[str], folder: Path) -> Figures:
+    """Give what a program prints, or that it failed; what was measured before is read again."""
+    kept = folder / f"{task.replace(' ', '-')}.json"
+    if not kept.exists():
+        sys.stderr.write(f"measuring {task} on {folder.name}\n")
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+        if done.returncode:
+            killed = "killed, as when memory is short" if done.returncode < 0 else "it failed"
+            return {"failed": killed}
+        kept.write_text(done.stdout, encoding="utf-8")
+    found: Figures = json.loads(kept.read_text(encoding="utf-8"))
     return found
 
 
@@ -197,9 +210,12 @@ def _interpreter(python: str) -> str:
     return str(made / "bin" / "python")
 
 
-def _laid_out(tables: Tables, place: Path) -> Path:
+def _laid_out(make: Callable[[], Tables], place: Path) -> Path:
     """Tables of a CRM and its weekly snapshots, as files."""
-    place.mkdir()
+    if (place / "snapshots.npz").exists():
+        return place
+    place.mkdir(exist_ok=True)
+    tables = make()
     for name, frame in tables.items():
         frame.to_parquet(place / f"{name}.parquet")
     found = panel(History.of(tables), CUT)
@@ -207,22 +223,14 @@ def _laid_out(tables: Tables, place: Path) -> Path:
     return place
 
 
-def _report(deals: int, featuretools: str | None) -> list[str]:
+def _report(deals: int, featuretools: str | None, work: Path) -> list[str]:
     load = os.getloadavg()[0]
-    with tempfile.TemporaryDirectory() as name:
-        tables, folder = speed_tables(deals), Path(name)
-        small = _laid_out(speed_tables(deals // 10), folder / "small")
-        large = _laid_out(tables, folder / "large")
-        sample = tables.select(list(tables.deals["deal_id"].iloc[::SAMPLE]))
-        sample_of = _laid_out(sample, folder / "sample")
-        del tables
-        whole = {
-            size: _measure("catalogue", size_of)
-            for size, size_of in (("small", small), ("large", large))
-        }
-        one = _measure("one", small)
-        rivals = {e: _measure(e, large) for e in ENGINES if installed(e)}
-        slow = _featuretools(featuretools, sample_of) if featuretools else {}
+    small = _laid_out(lambda: speed_tables(deals // 10), work / f"deals-{deals // 10}")
+    large = _laid_out(lambda: speed_tables(deals), work / f"deals-{deals}")
+    whole = {"small": _measure("catalogue", small), "large": _measure("catalogue", large)}
+    one = _measure("one", small)
+    rivals = {engine: _measure(engine, large) for engine in ENGINES if installed(engine)}
+    slow = _featuretools(featuretools, _sample(deals, work)) if featuretools else {}
     return [
         *catalogue_lines(deals, whole, load),
         "",
@@ -233,10 +241,23 @@ def _report(deals: int, featuretools: str | None) -> list[str]:
     ]
 
 
+def _sample(deals: int, work: Path) -> Path:
+    """One deal in SAMPLE of the large CRM."""
+
+    def make() -> Tables:
+        tables = speed_tables(deals)
+        return tables.select(list(tables.deals["deal_id"].iloc[::SAMPLE]))
+
+    return _laid_out(make, work / f"sample-of-{deals}")
+
+
 def _featuretools(python: str, sample: Path) -> dict[str, Figures]:
     """Figures of Featuretools and of ours on the sample."""
     command = [python, "-W", "ignore", str(PROGRAM), str(sample), *SUBSET]
-    return {"ours": _measure("ours", sample), "Featuretools": _run(command)}
+    return {
+        "ours": _measure("ours", sample),
+        "Featuretools": _run("Featuretools", command, sample),
+    }
 
 
 def _write(text: str) -> None:

@@ -65,7 +65,9 @@ def one_deal_line(one: Figures) -> str:
 
 def rival_lines(rivals: dict[str, Figures]) -> list[str]:
     """Table of the subset by every engine."""
-    rows = next(iter(rivals.values()))["rows"]
+    failed = {name: found["failed"] for name, found in rivals.items() if "failed" in found}
+    rivals = {name: found for name, found in rivals.items() if name not in failed}
+    rows = rivals["ours"]["rows"]
     reference = np.array(rivals["ours"]["sums"])
     lines = [
         f"{len(SUBSET)} features of the same {rows:,} snapshots, from tables in memory to the "
@@ -83,6 +85,7 @@ def rival_lines(rivals: dict[str, Figures]) -> list[str]:
             f"| {found['above']:.1f} | {'yes' if same else 'NO'} |"
         )
     absent = [name for name in MODULES if not installed(name)]
+    lines += [f"\n{name} was not measured: {why}." for name, why in failed.items()]
     return lines + ([f"\nNot installed, so not measured: {', '.join(absent)}."] if absent else [])
 
 
@@ -90,6 +93,8 @@ def featuretools_lines(slow: dict[str, Figures]) -> list[str]:
     """Sentence on Featuretools, measured on a sample."""
     if not slow:
         return ["", "Featuretools was not measured: `--featuretools` was not given."]
+    if any("failed" in found for found in slow.values()):
+        return ["", "Featuretools was not measured: it failed."]
     rows = {name: found["rows"] / found["seconds"] for name, found in slow.items()}
     busy = {name: found["rows"] / found["busy"] for name, found in slow.items()}
     same = np.allclose(slow["Featuretools"]["sums"], slow["ours"]["sums"], rtol=1e-6)

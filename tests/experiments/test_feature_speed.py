@@ -7,10 +7,15 @@ import pandas as pd
 import pytest
 
 from data.tables import Tables
-from experiments.feature_speed import CUT, _better
+from experiments.feature_speed import CUT, _better, _one_deal
 from experiments.speed_data import ACTIVITIES_A_DEAL, END, speed_tables
 from experiments.speed_featuretools import features
-from experiments.speed_report import catalogue_lines, featuretools_lines, rival_lines
+from experiments.speed_report import (
+    catalogue_lines,
+    featuretools_lines,
+    one_deal_line,
+    rival_lines,
+)
 from experiments.speed_rivals import SUBSET, duckdb_sql, ours, pandas_asof, polars_asof
 from features.history import History
 from features.snapshots import panel
@@ -45,6 +50,12 @@ def test_featuretools_gives_the_same_values(tables: Tables) -> None:
     pd.testing.assert_frame_equal(found, ours(tables, rows), rtol=1e-5)
 
 
+def test_one_deal_is_measured_in_a_history_and_sent_whole(tables: Tables) -> None:
+    found = _one_deal(tables, panel(History.of(tables), CUT), activities=20)
+    assert min(found.values()) > 0
+    assert f"through {found['features']} features" in one_deal_line(found)
+
+
 def test_the_lighter_of_the_runs_is_reported() -> None:
     runs = iter([{"busy": 3.0}, {"busy": 2.0}, {"busy": 1.0}])
     assert _better(lambda: next(runs)) == {"busy": 2.0}
@@ -56,6 +67,10 @@ def test_report_compares_rates_and_says_where_values_differ() -> None:
     lines = rival_lines({"ours": engine, "other": rival})
     assert any("| ours | 2.0 | 1.0 | 50 | 0.5 | yes |" in line for line in lines)
     assert any("| other | 4.0 | 1.0 | 25 | 0.5 | NO |" in line for line in lines)
+    assert (
+        "other was not measured: killed"
+        in rival_lines({"ours": engine, "other": {"failed": "killed"}})[-1]
+    )
     said = featuretools_lines({"ours": engine, "Featuretools": engine | {"seconds": 200.0}})
     assert "1 % sample" in said[-1]
     assert "100 times as many" in said[-1]
