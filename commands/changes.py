@@ -24,6 +24,7 @@ from commands.common import (
     print_json,
     progress,
     read_history,
+    read_statements,
     records,
     say_table,
     write_frame,
@@ -228,7 +229,8 @@ def _say_commits(found: Waterfall, history: History) -> None:
 
     if found.unit != "revenue":
         return
-    said = [judgement_sums(history, at, [found.span]) for at in (found.since, found.as_of)]
+    stated = read_statements()
+    said = [judgement_sums(history, at, [found.span], stated) for at in (found.since, found.as_of)]
     if not any((each["best_case"] > each["booked"]).any() for each in said):
         return
     sums = [each[["commit", "best_case"]].sum() for each in said]

@@ -148,6 +148,23 @@ def read_history() -> tuple[History, str]:
     return History.of(store.read(), load_settings(state["workspace"])), store.version()
 
 
+def read_statements() -> pd.DataFrame | None:
+    """Commits that people made in the service, all that were ever said; None without records."""
+    from data.settings import load_settings
+    from serving.records import FILE, open_records
+    from serving.records_feedback import commits_said
+
+    url = load_settings(state["workspace"]).database_url.get_secret_value()
+    if not url and not (state["workspace"] / FILE).exists():
+        return None
+    records = open_records(state["workspace"], url)
+    try:
+        rows = [vars(each) for each in commits_said(records)]
+    finally:
+        records.close()
+    return pd.DataFrame(rows) if rows else None
+
+
 def chosen_as_of(text: str, history: History) -> int:
     """Choose the instant asked, or now; the end of the data where they are old (and say so)."""
     asked = parse_as_of(text)

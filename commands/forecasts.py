@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import pandas as pd
 import typer
 
@@ -19,6 +20,7 @@ from commands.common import (
     print_json,
     progress,
     read_history,
+    read_statements,
     records,
     say_table,
     write_frame,
@@ -188,21 +190,24 @@ def _say_judgement(outlook: Outlook, history: History) -> None:
 
     month = history.settings.fiscal_year_start_month
     spans = [Span.named(name, month) for name in outlook.calendar.names]
-    sums = judgement_sums(history, outlook.calendar.as_of, spans)
-    if outlook.unit != "revenue" or not (sums["best_case"] > sums["booked"]).any():
+    sums = judgement_sums(history, outlook.calendar.as_of, spans, read_statements())
+    spoken = (sums["best_case"] > sums["booked"]) | sums["stated"].notna()
+    if outlook.unit != "revenue" or not spoken.any():
         return
-    found = sums.groupby("period")[["deals", "commit", "best_case"]].sum()
+    found = sums.groupby("period")[["deals", "commit", "best_case", "stated"]].sum(min_count=1)
     mean = outlook.frame[outlook.frame["scope"] == "total"].set_index("period")["mean"]
     rows = [
         (
             name,
             int(found["deals"].get(name, 0)),
             *(f"{found[column].get(name, 0.0):,.0f}" for column in ("commit", "best_case")),
+            "-" if pd.isna(said := found["stated"].get(name, np.nan)) else f"{said:,.0f}",
             f"{mean[name]:,.0f}",
         )
         for name in outlook.calendar.names
     ]
     heads: list[tuple[str, Any]] = [("period", "left"), ("committed deals", "right")]
-    heads += [(name, "right") for name in ("booked + commit", "with best case", "our mean")]
+    heads += [(name, "right") for name in ("booked + commit", "with best case", "stated")]
+    heads += [("our mean", "right")]
     out.print("")
     say_table("what reps say, beside it", heads, rows)

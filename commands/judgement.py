@@ -19,6 +19,7 @@ from commands.common import (
     print_json,
     progress,
     read_history,
+    read_statements,
     records,
     say_table,
     state,
@@ -54,8 +55,8 @@ def judgement_command(
     with progress("judging", len(asked) + 1, "seconds a quarter") as step:
         model = _model(history, asked, step)
         step("comparing with what came")
-        past = judged_past(history, asked, at, model=model)
-    if not len(past) or not past["deals"].sum():
+        past = judged_past(history, asked, at, said=read_statements(), model=model)
+    if not len(past) or not (past["deals"].sum() or past["stated"].notna().any()):
         name = history.settings.forecast_category
         raise WorkFailedError(
             f"the history holds no commit in the {len(asked)} quarters before: deal_history has "
@@ -101,24 +102,29 @@ def _model(history: History, asked: list[tuple[int, Span]], step: Any) -> pd.Dat
 
 
 def _say(past: pd.DataFrame, firm: Accuracy, owners: Accuracy, day: int) -> None:
-    names = ["booked", "deals", "won", "commit", "best_case", "model", "actual"]
+    names = ["booked", "deals", "won", "commit", "best_case", "stated", "model", "actual"]
     sums = past.groupby("period")[names].sum(min_count=1)
     rows = [
         (
             period,
             int(row["deals"]),
             int(row["won"]),
-            *(_figure(row[name]) for name in ("booked", "commit", "best_case", "model", "actual")),
+            *(_figure(row[name]) for name in (names[0], *names[3:])),
         )
         for period, row in sums.iterrows()
     ]
     heads: list[tuple[str, Any]] = [("quarter", "left")]
     heads += [(name, "right") for name in ("committed deals", "of them won", "booked then")]
-    heads += [(name, "right") for name in ("booked + commit", "with best case", "model", "came")]
+    heads += [(name, "right") for name in ("booked + commit", "with best case", "stated")]
+    heads += [("model", "right"), ("came", "right")]
     say_table(f"asked on day {day} of each quarter", heads, rows)
     out.print(
-        f"\n{firm.won:,} of {firm.deals:,} committed deals were won in their quarter: "
-        f"{firm.hit_rate:.0%} (90 % interval {firm.low:.0%} to {firm.high:.0%})",
+        f"\n{firm.won:,} of {firm.deals:,} committed deals were won in their quarter"
+        + (
+            f": {firm.hit_rate:.0%} (90 % interval {firm.low:.0%} to {firm.high:.0%})"
+            if firm.deals
+            else ""
+        ),
         markup=False,
     )
     for words, found in (("of the firm", firm), ("of each owner", owners)):

@@ -102,6 +102,11 @@ def commits(
     return [each for each in found if each.owner_id in allowed]
 
 
+def commits_said(records: Records) -> list[Feedback]:
+    """Give every commit ever said, those taken back since too, the newest first."""
+    return _found(records, select(feedback).where(feedback.c.kind == COMMIT))
+
+
 def _found(records: Records, asked: Select[Any]) -> list[Feedback]:
     with records.begin() as connection:
         rows = connection.execute(asked.order_by(feedback.c.id.desc())).mappings().all()

@@ -16,6 +16,8 @@ import pytest
 import dealcast
 from data.demo import World, simulate, write
 from data.store import Store
+from serving.records import open_records
+from serving.records_feedback import Said, add_feedback
 
 # What MLflow asks of SQLAlchemy is its own affair.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
@@ -523,6 +525,20 @@ def test_judgement_is_scored_where_the_history_has_it(run, tmp_path):
     assert {row["period"] for row in found["rows"]} == {"2023-Q4", "2024-Q1"}
     assert 0 <= found["firm"]["won"] <= found["firm"]["deals"]
     assert "committed deals were won in their quarter" in run("judgement").out
+
+
+def test_commits_made_in_the_service_are_scored_too(run, five_folder, workspace):
+    run("import", five_folder)
+    said = {"by": "ann", "kind": "commit", "model_version": "1", "data_version": "1"}
+    for day, value in ((10, 900.0), (20, 1500.0)):
+        at = pd.Timestamp(f"2024-01-{day}", tz="UTC").to_pydatetime()
+        records = open_records(workspace)
+        add_feedback(records, Said(**said, at=at, value=value, owner_id="ann", period="2024-Q1"))
+        records.close()
+    asked = ("judgement", "--as-of", "2024-05-01", "--json", "--day")
+    for day, value in (("15", 900.0), ("30", 1500.0)):
+        (row,) = json.loads(run(*asked, day).out)["rows"]
+        assert (row["owner_id"], row["stated"], row["actual"]) == ("ann", value, 1200.0)
 
 
 def test_history_without_judgement_is_told_where_it_would_be_read(run, five_folder):
