@@ -13,6 +13,7 @@ from data.contract import CONTRACT
 from data.sources import raw_tables
 from data.tables import OF_A_DEAL, Tables, conform
 from data.validation import Validated, validate
+from features.guests import received
 from features.history import History
 from serving.messages import SentDeal
 from serving.problems import problem
@@ -58,8 +59,8 @@ def with_sent(view: View, deals: Sequence[SentDeal], now: pd.Timestamp, *, pinne
         422 where a value breaks a rule of the import; every fault is in its `errors`.
     """
     sent = Sent.of(deals)
-    kept = without(view.history.tables, sent.frames["deals"]["deal_id"])
-    validated = validate(raw_tables(sent.frames, "the request"), now, kept)
+    raw = raw_tables(sent.frames, "the request")
+    validated = validate(raw, now, view.history.tables, odd=False)
     if len(validated.rejected):
         raise _rejected(validated, sent)
     new = Tables(
@@ -80,13 +81,22 @@ def hosted(view: View, new: Tables, as_of: int, notices: tuple[str, ...]) -> Vie
     ----------
     new : the deals with their history and activities, typed as the store's
     """
+    guests = received(view.history, new)
+    if guests is not None:
+        found = View.of(guests, view.bundle, view.data_version, as_of, notices)
+    else:
+        found = _among(view, new, as_of, notices)
+    found.memo["usual"] = view.usual
+    return found
+
+
+def _among(view: View, new: Tables, as_of: int, notices: tuple[str, ...]) -> View:
+    """Index the deals together with the store's: what is closed changes statistics of others."""
     ids = new.deals["deal_id"]
     tables = _joined(view.history.tables, without(view.history.tables, ids), new)
     history = History.of(tables, view.history.settings)
     codes = np.array([history.position_of[deal_id] for deal_id in ids], np.int64)
-    found = View.of(history, view.bundle, view.data_version, as_of, notices, codes)
-    found.memo["usual"] = view.usual
-    return found
+    return View.of(history, view.bundle, view.data_version, as_of, notices, codes)
 
 
 def _as_text(rows: list[dict[str, Any]]) -> pd.DataFrame:
