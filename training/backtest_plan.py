@@ -68,8 +68,8 @@ class Plan:
         return len(self.cuts) * len(self.entries)
 
     def mature(self, as_of: int, horizon: int) -> bool:
-        """Tell whether any origin's month can be judged at a horizon."""
-        return min(self.cuts) + (maturity(horizon) + MONTH_DAYS) * DAY <= as_of
+        """Tell whether any snapshot that is asked can be judged at a horizon."""
+        return min(self.cuts) + maturity(horizon) * DAY <= as_of
 
 
 def plan_backtest(
