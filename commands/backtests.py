@@ -209,6 +209,7 @@ def _forecast(history: History, at: int, months: int, folder: Path | None, *, js
         write_revenue,
     )
     from training.revenue_past import MOST_QUARTERS, instants
+    from training.revenue_terms import keep_terms, learned_terms
     from training.tracking import Tracker
 
     quarters = -(-months // 3) if months else MOST_QUARTERS
@@ -221,11 +222,13 @@ def _forecast(history: History, at: int, months: int, folder: Path | None, *, js
             raise WorkFailedError(str(error)) from error
     files = write_revenue(found, folder or state["workspace"] / FOLDER / f"forecast-{_day(at)}")
     log_revenue(Tracker(state["workspace"]), found, files)
+    terms = learned_terms(found.rows, found.terms, at)
+    keep_terms(terms, state["workspace"] / FOLDER)
     if json_:
         frames = {"summary": found.summary, "differences": found.differences, "terms": found.terms}
         print_json(
             {name: json.loads(each.to_json(orient="records")) for name, each in frames.items()}
-            | {"unit": found.unit, "said": said(found), "report": str(files[PAGE])}
+            | {"used": terms, "unit": found.unit, "said": said(found), "report": str(files[PAGE])}
         )
         return
     for kind in ("quarter", "month"):
@@ -235,6 +238,11 @@ def _forecast(history: History, at: int, months: int, folder: Path | None, *, js
     _say_shown("tried on top", say_terms(found))
     for line in said(found):
         out.print(f"- {line}", markup=False)
+    out.print(
+        f"- From the next `dealcast train` on, forecasts use level x {terms['level']:.3f} and "
+        f"intervals x {terms['widening']:.2f}.",
+        markup=False,
+    )
     out.print(f"report: {files[PAGE]}", markup=False)
 
 

@@ -40,7 +40,10 @@ def train_command(as_of: AsOf = "", json_: Json = False) -> None:
 
 def train_now(as_of: str) -> dict[str, Any]:
     """Train, log, register, decide who is champion; the card of the bundle."""
+    from commands.backtests import FOLDER as BACKTESTS
+    from training.outlook import TERMS
     from training.report import log_training
+    from training.revenue_terms import kept_terms
     from training.tracking import Tracker
     from training.train import STEPS, train
 
@@ -49,6 +52,9 @@ def train_now(as_of: str) -> dict[str, Any]:
     started = time.monotonic()
     with progress("training", STEPS, "under a minute for 6,000 deals") as step:
         trained = train(history, at, step)
+        if terms := kept_terms(state["workspace"] / BACKTESTS, at):
+            card = {**trained.bundle.card, TERMS: terms}
+            trained = replace(trained, bundle=replace(trained.bundle, card=card))
         step("logging to MLflow")
         tracker = Tracker(state["workspace"])
         bundle = log_training(tracker, trained, data_version)

@@ -89,12 +89,16 @@ class Spread:
     opened, new : of the level of the wins of open deals and of those not yet created, which the
         models may have wrong
     amount : of the mean amount of deals not yet created
+    total : of what every quarter brings beyond that, as a backtest has learned
+    level : factor on the hazards of all deals; what a backtest has learned of the bias
     """
 
     shock: float = SHOCK_SD
     opened: float = 0.0
     new: float = 0.0
     amount: float = 0.0
+    total: float = 0.0
+    level: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -169,8 +173,9 @@ def simulate_forecast(
         _add(totals["new"], part, wins, {d: s[1] for d, s in split.items()})
         if progress:
             progress(part.stop / paths)
-    for dimension, total in totals["new"].items():
-        totals["new"][dimension] = total * moved.amount.astype(np.float32)[:, None, None]
+    for dimension in codes:
+        totals["open"][dimension] *= moved.total[:, :, None]
+        totals["new"][dimension] *= moved.total[:, :, None] * moved.amount[:, None, None]
     sums = {
         d: np.bincount(s[2], booked.amounts, minlength=len(members[d])).astype(float)
         for d, s in split.items()
@@ -180,22 +185,29 @@ def simulate_forecast(
 
 @dataclass(frozen=True)
 class _Moved:
-    """Factors on the hazards (paths, periods) of open and new deals, and on amounts (paths,)."""
+    """Factors on hazards of open and new deals and on what all bring, (paths, periods) each.
+
+    `amount` (paths,) is a factor on the amounts of new deals.
+    """
 
     opened: Floats
     new: Floats
-    amount: Floats
+    total: Sums
+    amount: Sums
 
 
 def _moved(rng: np.random.Generator, spread: Spread, quarter: Ints, paths: int) -> _Moved:
-    """Draw what moves the deals of each path together; every factor has a mean of 1."""
+    """Draw what moves the deals of each path together; factors have a mean of 1, or `level`."""
 
     def factors(sd: float, count: int) -> Floats:
         return np.exp(rng.normal(-(sd**2) / 2, sd, (paths, count)))
 
-    shock = factors(spread.shock, int(quarter.max()) + 1)[:, quarter]
+    quarters = int(quarter.max()) + 1
+    shock = factors(spread.shock, quarters)[:, quarter]
     opened, new, amount = (factors(sd, 1) for sd in (spread.opened, spread.new, spread.amount))
-    return _Moved(shock * opened, shock * new, amount[:, 0])
+    total = factors(spread.total, quarters)[:, quarter].astype(np.float32)
+    shock = shock * spread.level
+    return _Moved(shock * opened, shock * new, total, amount[:, 0].astype(np.float32))
 
 
 def _members(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,9 @@ TEMPLATE_DAYS = 3 * 365
 MOST_TEMPLATES = 10_000
 AMOUNT_GROWTH_SD = 0.05
 """Prior standard deviation of a year's growth of amounts, log scale."""
+TERMS = "forecast"
+"""Name of what a backtest of the forecast has learned on the card of a bundle."""
+MOST_SHOCK = 0.8
 LEAST_REACHABLE = 0.02
 """Weight of past wins of an age that a period cannot hold: few others may be left."""
 OPEN_LEVEL_SD = 0.05
@@ -122,12 +125,29 @@ def parts_of(
     """Gather them; `arrivals` are those learned as of the calendar's instant."""
     priced = bundle.amount.wins > 0
     new = _new(history, calendar.as_of, calendar, arrivals, priced)
-    return Parts(
-        _open(scored, bundle, history, calendar, arrivals, priced),
-        new,
-        _booked(history, calendar, priced),
-        _spread(arrivals, new),
-    )
+    deals = _open(scored, bundle, history, calendar, arrivals, priced)
+    spread = corrected(_spread(arrivals, new), deals, new, bundle.card.get(TERMS, {}))
+    return Parts(deals, new, _booked(history, calendar, priced), spread)
+
+
+def corrected(
+    spread: Spread, deals: OpenDeals, new: NewDeals, terms: Mapping[str, float]
+) -> Spread:
+    """Lay what a backtest of the forecast has learned over the spread.
+
+    `widening` multiplies the standard deviation of a period's total: what chance and shocks do not
+    give must be drawn beside them.
+    """
+    wider = float(terms.get("widening", 1.0))
+    steps = np.diff(deals.won_by, axis=1, prepend=0.0)
+    mean = steps.T @ deals.amount + new.wins * new.amounts.mean() if len(new.amounts) else new.wins
+    square = float((new.amounts**2).mean()) if len(new.amounts) else 0.0
+    chance = steps.T @ deals.amount**2 + new.wins * square
+    variation = np.sqrt(chance) / np.maximum(mean, 1e-9)
+    usual = min(float(np.median(variation)), 1.0)
+    usual = usual**2 + spread.shock**2 + spread.new**2
+    total = float(np.sqrt(max(wider**2 - 1.0, 0.0) * usual))
+    return replace(spread, total=min(total, MOST_SHOCK), level=float(terms.get("level", 1.0)))
 
 
 def labels_of(history: History, deal: Ints, time: Ints) -> pd.DataFrame:

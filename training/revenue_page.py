@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from training.backtest_plots import ACCENT, BAND, INK, MUTED
 from training.revenue_figures import NAME, OURS, Revenue, floor, rivals_of
+from training.revenue_terms import NEW_DEALS
 from training.tracking import Tracker
 
 HERE = Path(__file__).parent / "templates"
@@ -49,15 +50,26 @@ def _weighted(rows: pd.DataFrame, column: str) -> float:
 
 
 def _of_terms(found: Revenue) -> list[str]:
+    """What is on, what is off and why; a blend is tried for comparison alone."""
     if not len(found.terms):
         return []
-    on = found.terms.loc[found.terms["on"], "term"].tolist()
-    off = found.terms.loc[~found.terms["on"].astype(bool), "term"].tolist()
-    lines = [f"Helped on this history: {', '.join(on)}."] if on else []
-    if off:
+    on = found.terms["on"].astype(bool)
+    blend = found.terms["term"].str.startswith("blend")
+    lines = []
+    if used := found.terms.loc[on & ~blend, "term"].tolist():
+        lines.append(f"On, for it helped on this history: {', '.join(used)}.")
+    new = found.terms["term"] == NEW_DEALS
+    if (new & ~on).any():
         lines.append(
-            f"Did not help by more than one standard error: {', '.join(off)}; the forecast leaves "
-            "them out."
+            "Deals not yet created did not help by over one standard error; they stay, for months "
+            "ahead cannot do without them."
+        )
+    if off := found.terms.loc[~on & ~new, "term"].tolist():
+        lines.append(f"Off, for it did not help by over one standard error: {', '.join(off)}.")
+    if close := found.terms.loc[on & blend, "term"].tolist():
+        lines.append(
+            f"A {' and a '.join(close)} would have come closer. It is not made: it would move the "
+            "total alone, and parts must add up."
         )
     return lines
 

@@ -9,7 +9,9 @@ so.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,8 @@ ADAPTIVE_FROM = 20
 ADAPTIVE_STEP = 0.05
 PROMISED = 0.8
 WIDEST = 2.5
+NEW_DEALS, BIAS, WIDER = "deals not yet created", "bias correction", "wider intervals"
+TERMS_FILE = "forecast_terms.json"
 BLENDED = ("AutoETS", "last year x growth", "run rate")
 
 
@@ -95,6 +99,34 @@ def widening(past: pd.DataFrame) -> float:
     return float(np.clip(wide, 1.0, WIDEST))
 
 
+def learned_terms(rows: pd.DataFrame, terms: pd.DataFrame, as_of: int) -> dict[str, float]:
+    """What the next forecasts shall use: `level`, `widening` (1 where off), and `as_of`."""
+    on = set(terms.loc[terms["on"].astype(bool), "term"])
+    past = ended_before(with_ends(rows), pd.Timestamp(as_of, unit="us", tz="UTC"))
+    return {
+        "level": bias_factor(past) if BIAS in on else 1.0,
+        "widening": widening(past) if WIDER in on else 1.0,
+        "as_of": as_of,
+    }
+
+
+def keep_terms(terms: Mapping[str, float], folder: Path) -> Path:
+    """Write the terms for bundles to come, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{TERMS_FILE}.partial"
+    partial.write_text(json.dumps(dict(terms)), encoding="utf-8")
+    return partial.replace(folder / TERMS_FILE)
+
+
+def kept_terms(folder: Path, cut: int) -> dict[str, float]:
+    """Terms learned from what was known at or before `cut`; empty where there are none."""
+    path = folder / TERMS_FILE
+    if not path.exists():
+        return {}
+    found = json.loads(path.read_text(encoding="utf-8"))
+    return {str(k): float(v) for k, v in found.items()} if found["as_of"] <= cut else {}
+
+
 def tried(rows: pd.DataFrame, start_month: int = 1) -> pd.DataFrame:
     """A row a term: term, before, after, standard_error, on, learned (as of the last instant).
 
@@ -139,7 +171,7 @@ def _verdict(rows: pd.DataFrame, term: str, after: Floats, learned: str) -> dict
 def _new_deals(rows: pd.DataFrame) -> dict[str, object]:
     """Deals not yet created: `before` is the forecast without them."""
     without = rows.assign(**{OURS: rows[OURS] - rows["new"]})
-    return _verdict(without, "deals not yet created", rows[OURS].to_numpy(float), "simulated")
+    return _verdict(without, NEW_DEALS, rows[OURS].to_numpy(float), "simulated")
 
 
 def _bias(rows: pd.DataFrame) -> dict[str, object]:
@@ -147,7 +179,7 @@ def _bias(rows: pd.DataFrame) -> dict[str, object]:
         rows, lambda past, row: row["booked"] + (row[OURS] - row["booked"]) * bias_factor(past)
     )
     learned = f"x {bias_factor(ended_before(rows, rows['ends'].max())):.3f}"
-    return _verdict(rows, "bias correction", after, learned)
+    return _verdict(rows, BIAS, after, learned)
 
 
 def _blend(rows: pd.DataFrame, rival: str) -> dict[str, object]:
@@ -172,7 +204,7 @@ def _widened(rows: pd.DataFrame) -> dict[str, object]:
     final = widening(ended_before(rows, rows["ends"].max()))
     by_block = pd.Series(before).groupby(rows["block"].to_numpy()).mean().to_numpy(float)
     return {
-        "term": "wider intervals",
+        "term": WIDER,
         "measure": "coverage of 80 %",
         "before": float(before.mean()),
         "after": float(after.mean()),

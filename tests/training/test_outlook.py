@@ -140,3 +140,19 @@ def test_after_the_last_deal_has_closed_nothing_is_open(bundle, make_history):
     found = make_outlook(bundle, history, later, by=DIMENSIONS, paths=200)
     first = found.frame.iloc[0]
     assert (found.open_deals, first["open"], first["booked"]) == (0, 0.0, 300.0)
+
+
+def test_what_a_backtest_has_learned_moves_mean_and_interval(bundle, history, as_of, total):
+    def after(**terms):
+        taught = replace(bundle, card={**bundle.card, "forecast": terms})
+        frame = make_outlook(taught, history, as_of, paths=4000).frame
+        return frame[frame["scope"] == "total"].reset_index(drop=True)
+
+    raised, wider = after(level=1.3, widening=1.0), after(level=1.0, widening=2.0)
+    to_come = total["mean"] - total["booked"]
+    assert (raised["mean"] - raised["booked"]).sum() == pytest.approx(
+        1.25 * to_come.sum(), rel=0.1
+    )
+    assert wider["mean"].sum() == pytest.approx(total["mean"].sum(), rel=0.06)
+    width = (wider["p90"] - wider["p10"]) / (total["p90"] - total["p10"])
+    assert 1.4 < width.mean() < 2.4

@@ -19,7 +19,16 @@ from training.revenue_figures import NAME, blocks, differences, floor, summary, 
 from training.revenue_page import PAGE, render, said, say_summary, write_revenue
 from training.revenue_past import LEADS, Asked, actuals, instants, quarter_starts, replay
 from training.revenue_rivals import with_rivals
-from training.revenue_terms import bias_factor, blend_weight, tried, widening, with_ends
+from training.revenue_terms import (
+    bias_factor,
+    blend_weight,
+    keep_terms,
+    kept_terms,
+    learned_terms,
+    tried,
+    widening,
+    with_ends,
+)
 
 RIVALS = ("CRM stage-weighted", "stage rate by month ahead", "run rate", "seasonal naive")
 
@@ -185,6 +194,26 @@ def test_terms_that_help_are_on_and_others_off():
     assert terms.loc["bias correction", "on"]
     assert not terms.loc["blend with AutoETS", "on"]
     assert terms.loc["deals not yet created", "on"]
+
+
+def test_terms_that_are_off_change_nothing(tmp_path):
+    rows = made(0.05, quarters=10)
+    off = tried(rows).assign(on=False)
+    assert learned_terms(rows, off, micros("2025-01-01")) == {
+        "level": 1.0,
+        "widening": 1.0,
+        "as_of": micros("2025-01-01"),
+    }
+
+
+def test_terms_are_kept_for_bundles_of_later_and_hidden_from_earlier_ones(tmp_path):
+    at, rows = micros("2025-01-01"), made(0.05, quarters=10, bias=1.3)
+    terms = learned_terms(rows, tried(rows), at)
+    assert 1.1 < terms["level"] < 1.3
+    assert kept_terms(tmp_path, at) == {}
+    keep_terms(terms, tmp_path)
+    assert kept_terms(tmp_path, at) == terms
+    assert kept_terms(tmp_path, at - 1) == {}
 
 
 def test_page_is_whole_offline_and_says_what_it_means(found, tmp_path):
