@@ -99,7 +99,7 @@ def gain(found: Findings) -> Figure:
 
 def auc_by_age(found: Findings) -> Figure:
     """AUC among deals of an age open on the same day."""
-    figure = _figure("age of the deal", f"AUC, won {within(found.main)}", 500)
+    figure = _figure("", f"AUC, won {within(found.main)}", 500)
     for name, colour in colours(found).items():
         rows = found.ages[found.ages["name"] == name]
         figure.add_scatter(
