@@ -131,14 +131,17 @@ def _search(study: optuna.Study, arena: Arena, trials: int) -> None:
 
 
 def _said(gain: Difference, aside: int) -> str:
+    word = "lower" if gain.mean > 0 else "higher"
     judged = (
-        f"On {aside} newer months that the study never saw, the best trial's log-loss is lower "
-        f"than the defaults' by {gain.mean:+.5f} +- {gain.standard_error:.5f} nats a snapshot, "
+        f"On {aside} newer months that the study never saw, the best trial's log-loss is {word} "
+        f"than the defaults' by {abs(gain.mean):.5f} +- {gain.standard_error:.5f} nats a snapshot, "
         f"over {gain.deals:,} deals"
     )
     if gain.better:
-        return f"{judged}: more than one standard error, so it was trained as a challenger."
-    return f"{judged}: no more than one standard error, so the defaults stay."
+        return (
+            f"{judged}: better by more than one standard error, so it is trained as a challenger."
+        )
+    return f"{judged}: not better by more than one standard error, so the defaults stay."
 
 
 def _reported(study: optuna.Study, arena: Arena, gain: Difference, said: str) -> Path:
