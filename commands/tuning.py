@@ -134,8 +134,8 @@ def _said(gain: Difference, aside: int) -> str:
     word = "lower" if gain.mean > 0 else "higher"
     judged = (
         f"On {aside} newer months that the study never saw, the best trial's log-loss is {word} "
-        f"than the defaults' by {abs(gain.mean):.5f} +- {gain.standard_error:.5f} nats a snapshot, "
-        f"over {gain.deals:,} deals"
+        f"than the defaults' by {abs(gain.mean):.5f} +- {gain.standard_error:.5f} nats a "
+        f"snapshot, over {gain.deals:,} deals"
     )
     if gain.better:
         return (
