@@ -182,10 +182,12 @@ def installed(python: Path, tool: str) -> bool:
     return subprocess.run(call, capture_output=True, check=False).returncode == 0
 
 
-def ask(python: Path, tool: str, folder: Path, minutes: float, *, aware: bool) -> Answer | None:
-    """Run one peer in its environment, unless the folder holds its answer; None where it fails."""
+def ask(
+    python: Path | None, tool: str, folder: Path, minutes: float, *, aware: bool
+) -> Answer | None:
+    """Answer of one peer: the folder's, else of a run in its environment; None where it fails."""
     name = tool + ("" if aware else "_unaware")
-    if not (folder / f"{name}.json").exists():
+    if python and not (folder / f"{name}.json").exists():
         _run(python, tool, folder, minutes, aware=aware)
     if not (folder / f"{name}.json").exists():
         return None
@@ -206,7 +208,7 @@ def _run(python: Path, tool: str, folder: Path, minutes: float, *, aware: bool) 
 
 
 def run_peers(
-    python: Path, folder: Path, tools: list[str], minutes: dict[bool, float]
+    python: Path | None, folder: Path, tools: list[str], minutes: dict[bool, float]
 ) -> list[Answer]:
     """Every tool with deal groups and time order, and once without."""
     found = []
@@ -251,9 +253,27 @@ def lines_of(
         f"| {split.seconds:.0f} | {split.busy:.0f} |",
         *(_line(split, answer) for answer in answers),
     ]
+    lines += _starved(answers, minutes)
     if absent:
-        lines += ["", f"Not installed or failed, so not measured: {', '.join(absent)}."]
+        lines += ["", f"No answer (not installed, failed or stopped): {', '.join(absent)}."]
     return lines
+
+
+def _starved(answers: list[Answer], minutes: dict[bool, float]) -> list[str]:
+    """Say which searches a busy machine kept from the processor: theirs was no fair race."""
+    told = [
+        f"{NAMES[each.tool]} ({'told' if each.aware else 'not told'}) had {each.busy:.0f} "
+        f"processor seconds in {minutes[each.aware]:g} minutes"
+        for each in answers
+        if each.tool in SEARCHING and each.busy < 60 * minutes[each.aware] / 2
+    ]
+    if not told:
+        return []
+    return [
+        "",
+        f"Other work held the machine: {'; '.join(told)}. That is no fair race for a search; it "
+        "should be run again on a quiet machine.",
+    ]
 
 
 def _line(split: Split, answer: Answer) -> str:
@@ -274,7 +294,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--python", type=Path, required=True, help="of the peers' environment")
+    parser.add_argument(
+        "--python", type=Path, help="of the peers' environment; without it only kept answers count"
+    )
     parser.add_argument("--deals", type=int, default=6_000)
     parser.add_argument("--minutes", type=float, default=10.0, help="for each AutoML run")
     parser.add_argument("--minutes-untold", type=float, help="default: as --minutes")
@@ -284,7 +306,8 @@ def main() -> None:
     options = parser.parse_args()
     untold = options.minutes if options.minutes_untold is None else options.minutes_untold
     minutes = {True: options.minutes, False: untold}
-    here = [tool for tool in options.tools if installed(options.python, tool)]
+    python = options.python
+    here = [tool for tool in options.tools if python is None or installed(python, tool)]
     with tempfile.TemporaryDirectory() as name:
         folder = options.folder or Path(name)
         folder.mkdir(parents=True, exist_ok=True)
@@ -292,7 +315,7 @@ def main() -> None:
             print("training dealcast", file=sys.stderr, flush=True)
             make_split(options.deals, folder)
         split = read_split(folder)
-        answers = run_peers(options.python, folder, here, minutes)
+        answers = run_peers(python, folder, here, minutes)
     answered = {answer.tool for answer in answers}
     absent = [NAMES[tool] for tool in MODULES if tool not in answered]
     lines = lines_of(split, answers, absent, minutes)

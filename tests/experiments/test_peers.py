@@ -76,9 +76,10 @@ def test_a_peer_that_is_here_answers_every_row_once(split, folder, monkeypatch):
     assert ((answer.p >= 0) & (answer.p <= 1)).all()
     assert answer.p.std() > 0.01
     # Asked again it is read, not fitted anew.
-    again = ask(Path("no-such-python"), "logistic", folder, 0.1, aware=False)
+    again = ask(None, "logistic", folder, 0.1, aware=False)
     assert (again.p == answer.p).all()
     assert again.seconds == answer.seconds
+    assert ask(None, "logistic", folder, 0.1, aware=True) is None
 
 
 @pytest.mark.slow
@@ -111,7 +112,10 @@ def test_the_table_tells_who_is_worse_and_by_how_much():
     assert f"| FLAML | not told | {-np.log(0.2):.4f} |" in text
     assert "| SurvivalBoost (hazardous) | none taken | 0.2231 | +0.0000" in text
     assert "10 minutes each (3 where not told)" in text
-    assert "Not installed or failed, so not measured: AutoGluon." in text
+    assert "FLAML (told) had" not in text
+    starved = "\n".join(lines_of(split, [Answer("flaml", True, ours, 600.0, 20.0)], [], MINUTES))
+    assert "FLAML (told) had 20 processor seconds in 10 minutes" in starved
+    assert "No answer (not installed, failed or stopped): AutoGluon." in text
 
 
 def test_codes_reach_the_peers_as_whole_numbers(tmp_path):
