@@ -76,7 +76,9 @@ class Office:
 @pytest.fixture(scope="module")
 def office(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Office]:
     records = open_records(tmp_path_factory.mktemp("office"))
-    settings = Settings(access="keys", rate_per_minute=10**6, rate_burst=10**6)
+    settings = Settings(
+        access="keys", rate_per_minute=10**6, rate_burst=10**6, time_limit_seconds=3_600
+    )
     access = Access.of(Path(records.place).parent, settings, records, engine.clock)
     view = engine.view()
     counts = view.deals["owner_id"].value_counts()
