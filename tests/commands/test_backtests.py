@@ -136,3 +136,25 @@ def test_an_interrupted_backtest_leaves_nothing_behind(run, tmp_path, monkeypatc
     code, _, _ = run("backtest", *asked, "--out", tmp_path / "report")
     assert code == 130
     assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.slow
+def test_forecast_backtest_writes_the_report_and_teaches_the_next_bundle(run, workspace, tmp_path):
+    asked = ("--forecast", "--origins", "3")
+    code, told, said = run("backtest", *asked, "--out", tmp_path / "report", "--json")
+    assert code == 0, said
+    found = json.loads(told)
+    assert {row["name"] for row in found["summary"]} >= {"dealcast", "AutoETS", "run rate"}
+    assert (tmp_path / "report" / "forecast_backtest.html").stat().st_size > 1_000_000
+    client = Tracker(workspace).client()
+    runs = client.search_runs([client.get_experiment_by_name(EXPERIMENT).experiment_id])
+    assert any(run.info.run_name.startswith("forecast backtest") for run in runs)
+    code, told, _ = run("train", "--json")
+    assert code == 0
+    assert json.loads(told[told.index("{") :])["forecast"] == found["used"]
+
+
+def test_forecast_backtest_of_a_young_firm_says_what_is_needed(run):
+    code, _, told = run("backtest", "--forecast", "--as-of", "2023-03-01")
+    assert code == 1
+    assert "half a year and 30 closed deals" in " ".join(told.split())
