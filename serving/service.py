@@ -9,6 +9,7 @@ import gc
 import ipaddress
 import os
 import socket
+import sys
 import tempfile
 import threading
 from dataclasses import dataclass, field
@@ -33,6 +34,8 @@ COUNTS = "_COUNTS_OF_DEALCAST"
 TIMEOUT_SECONDS = 30
 COLLECT_AFTER = (50_000, 20, 100)
 """Thresholds of garbage collection: full collections of a large history would stall requests."""
+SWITCH_SECONDS = 0.0005
+"""How long a thread that loads what is new may keep a request waiting for the interpreter."""
 
 if COUNTS in os.environ:
     os.environ[MULTIPLE] = os.environ[COUNTS]
@@ -67,10 +70,12 @@ class Running:
 
     def start(self) -> None:
         """Load what is to be served, once, and go on looking for what is new."""
-        self.engine.refresh()
+        if self.engine.refresh():
+            self.engine.view().prepare_list()
         gc.collect()
         gc.freeze()
         gc.set_threshold(*COLLECT_AFTER)
+        sys.setswitchinterval(SWITCH_SECONDS)
         threading.Thread(target=self.engine.watch, args=(self.stop,), daemon=True).start()
 
 

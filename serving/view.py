@@ -96,13 +96,18 @@ class View:
         return [list(found.reasons) for found in self.explained(rows)]
 
     def prepare(self) -> None:
-        """Work out what is asked first: the top of the list, what changed, the forecast."""
+        """Work out what is asked first: the list and the forecast."""
+        self.prepare_list()
+        if self.place:
+            self.outlook("month", 3, ())
+
+    def prepare_list(self) -> None:
+        """Work out the top of the list, with reasons and what changed."""
         order = np.argsort(-self.deals["priority"].to_numpy(float), kind="stable")
         top = order[:PREPARED].astype(np.int64)
         self.explained(top)
         self.changed(top)
-        if len(self.fall) and self.place:
-            self.outlook("month", 3, ())
+        _ = self.fall
 
     @property
     def usual(self) -> pd.Series:

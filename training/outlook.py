@@ -84,7 +84,9 @@ def make_outlook(
     scored = scored or score(bundle, history, as_of)
     calendar = Calendar.of(as_of, period, periods, history.settings.fiscal_year_start_month)
     priced = bundle.amount.wins > 0
-    parts = parts_of(bundle, history, calendar, scored, fit_arrivals(history, as_of))
+    # Whatever the periods asked: the arrivals of an instant are fitted once.
+    arrivals = history.index(f"arrivals:{as_of}", lambda: fit_arrivals(history, as_of))
+    parts = parts_of(bundle, history, calendar, scored, arrivals)
     simulation = simulate_forecast(
         calendar,
         parts.deals,
