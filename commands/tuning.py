@@ -26,9 +26,7 @@ from commands.common import (
 from commands.models import decided
 
 if TYPE_CHECKING:
-    import optuna
-
-    from experiments.tuning import Arena
+    from experiments.tuning import Arena, Study
     from features.history import History
     from training.metrics import Difference
     from training.tiers import Recipe
@@ -119,7 +117,7 @@ def _arena(history: History, at: int, origins: int, aside: int) -> Arena:
             raise WorkFailedError(str(error)) from error
 
 
-def _search(study: optuna.Study, arena: Arena, trials: int) -> None:
+def _search(study: Study, arena: Arena, trials: int) -> None:
     from experiments.tuning import FINISHED, run_study
 
     done = len(study.get_trials(deepcopy=False, states=FINISHED))
@@ -144,7 +142,7 @@ def _said(gain: Difference, aside: int) -> str:
     return f"{judged}: not better by more than one standard error, so the defaults stay."
 
 
-def _reported(study: optuna.Study, arena: Arena, gain: Difference, said: str) -> Path:
+def _reported(study: Study, arena: Arena, gain: Difference, said: str) -> Path:
     from experiments.tuning import logged
     from experiments.tuning_page import write_page
     from training.tracking import Tracker
@@ -176,7 +174,7 @@ def _registered(history: History, at: int, data_version: str, recipe: Recipe) ->
     return bundle.version
 
 
-def _say(study: optuna.Study, said: str, page: Path) -> None:
+def _say(study: Study, said: str, page: Path) -> None:
     from experiments.tuning import SPACE, default_params
 
     default, best = default_params(), study.best_params

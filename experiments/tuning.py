@@ -29,6 +29,7 @@ from training.origins import ByLearner, Known, Past, monthly_origins, origin_los
 from training.tiers import DEFAULT, Recipe, learner_of
 from training.tracking import Tracker
 
+Study = optuna.Study
 HORIZONS = (30, 90)
 UNTIL = 112
 """The knot after the longest horizon: later ones need not be fitted."""
