@@ -87,6 +87,11 @@ def _of_little_data(found: Revenue) -> list[str]:
     ]
 
 
+def _share(value: float, form: str = ".1%") -> str:
+    """A share in percent, or a dash where one quarter alone cannot tell it."""
+    return format(value, form) if np.isfinite(value) else "-"
+
+
 def say_summary(found: Revenue, kind: str) -> Shown:
     """Table of the questions of a kind: a row a forecaster, WAPE (bias) by question."""
     rows = found.summary[found.summary["kind"] == kind]
@@ -121,8 +126,8 @@ def say_differences(found: Revenue) -> Shown:
         [
             row["kind"],
             row["name"],
-            f"{row['difference']:+.1%}",
-            f"{row['low']:+.1%} to {row['high']:+.1%}",
+            _share(row["difference"], "+.1%"),
+            f"{_share(row['low'], '+.1%')} to {_share(row['high'], '+.1%')}",
         ]
         for row in found.differences.to_dict("records")
     ]
@@ -135,9 +140,9 @@ def say_terms(found: Revenue) -> Shown:
         [
             row["term"],
             row["measure"],
-            f"{row['before']:.1%}",
-            f"{row['after']:.1%}",
-            f"{row['standard_error']:.1%}",
+            _share(row["before"]),
+            _share(row["after"]),
+            _share(row["standard_error"]),
             "on" if row["on"] else "off",
             row["learned"],
         ]

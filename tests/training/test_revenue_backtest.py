@@ -16,7 +16,15 @@ from features.worlds import Worlds, pinned
 from training.origins import Past
 from training.revenue_backtest import TooShortError, forecast_backtest, variation_of
 from training.revenue_figures import NAME, blocks, differences, floor, summary, wape
-from training.revenue_page import PAGE, render, said, say_summary, write_revenue
+from training.revenue_page import (
+    PAGE,
+    render,
+    said,
+    say_differences,
+    say_summary,
+    say_terms,
+    write_revenue,
+)
 from training.revenue_past import LEADS, Asked, actuals, instants, quarter_starts, replay
 from training.revenue_rivals import with_rivals
 from training.revenue_terms import (
@@ -234,6 +242,12 @@ def test_tables_hold_every_forecaster(found):
     assert names[0] == NAME
     assert set(RIVALS) <= set(names)
     assert shown["heads"][1:] == ["day 1", "day 30", "day 60", "day 80"]
+
+
+def test_one_quarter_tells_no_interval_and_shows_none(found):
+    shown = [*say_differences(found)["rows"], *say_terms(found)["rows"]]
+    assert not any("nan" in cell for row in shown for cell in row)
+    assert all(row[3] == "- to -" for row in say_differences(found)["rows"])
 
 
 def test_few_wins_are_said_and_many_are_not(found):
