@@ -121,7 +121,9 @@ def light_bundle(past: Past, cut: int) -> Bundle:
     """A bundle learned on what was known at `cut`, without its validation."""
     known = past.at(cut)
     tier = tier_for(known.closed)
-    close = fit_close(known.panel, learner_of(tier, known.categorical), known.longest)
+    close = fit_close(
+        known.panel, learner_of(tier, known.categorical, known.closed), known.longest
+    )
     columns = tuple(map(str, known.panel.features.columns))
     vocabulary = learn_vocabulary(past.history, cut)
     amount = fit_amount(past.history, known.panel)
