@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -118,7 +119,9 @@ def _imports(asked: Asked) -> list[Row]:
             for name in ("inserted", "updated", "unchanged")
         }
         at = pd.Timestamp(version.time)
-        rows.append({"number": version.number, "time": at, "source": version.source, **sums})
+        # The folder's name tells an import apart; where on the disk it lay is for the file alone.
+        source = version.source if asked.whole else Path(version.source).name or version.source
+        rows.append({"number": version.number, "time": at, "source": source, **sums})
     return rows
 
 

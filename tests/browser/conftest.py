@@ -123,7 +123,7 @@ def served(workspace: Path, settings: Settings) -> Iterator[Site]:
 @pytest.fixture(scope="session", autouse=True)
 def patient() -> Iterator[None]:
     """Wait for what is worked out in the background: other tests look at that state."""
-    usual, kept.WAIT_SECONDS = kept.WAIT_SECONDS, 60.0
+    usual, kept.WAIT_SECONDS = kept.WAIT_SECONDS, 10.0
     yield
     kept.WAIT_SECONDS = usual
 
@@ -195,7 +195,7 @@ def settled() -> Callable[[Watched, str], Page]:
         response = page.goto(address, wait_until="load")
         assert response is not None
         assert response.status == 200, address
-        page.wait_for_selector("main > *:not(.state.loading)")
+        page.wait_for_selector("main > *:not(.state.loading)", timeout=150_000)
         page.wait_for_selector("[data-chart]:not(.drawn)", state="detached")
         return page
 
