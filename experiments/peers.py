@@ -228,7 +228,9 @@ def lines_of(
     split: Split, answers: list[Answer], absent: list[str], minutes: dict[bool, float]
 ) -> list[str]:
     """Text of the section."""
-    searched = ", ".join(NAMES[tool] for tool in SEARCHING)
+    searched = " and ".join(
+        NAMES[tool] for tool in SEARCHING if any(tool == each.tool for each in answers)
+    )
     loss = float(log_loss(split.labels, split.ours).mean())
     rate = float(log_loss(split.labels, np.full(len(split.labels), split.labels.mean())).mean())
     lines = [
@@ -239,7 +241,7 @@ def lines_of(
         f"snapshots watched for {HORIZON} days teach the peers; dealcast learns from all open "
         f"deals by itself. The {len(split.labels):,} snapshots of the {WEEKS} weeks after "
         "test: won within 90 days or not. All read the same features. "
-        f"{searched} had {minutes[True]:g} minutes each"
+        f"{searched or 'Searches'} had {minutes[True]:g} minutes each"
         + (f" ({minutes[False]:g} where not told)" if minutes[True] != minutes[False] else "")
         + ". `told`: the tool validates on folds of deals or on the deals that began last; `not "
         "told`: as it does by itself, on rows of deals it trains on. +- is one standard error of "
