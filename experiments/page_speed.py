@@ -8,36 +8,30 @@ over under other names, with their histories and activities, seen by the same mo
 from __future__ import annotations
 
 import argparse
+import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+import urllib.request
 from pathlib import Path
 
-import anyio
-import httpx
 import numpy as np
 import pandas as pd
-from fastapi import FastAPI
 
-from data.demo import World, simulate, write
-from data.sources import read_source
+from data.settings import load_settings
 from data.store import Store
 from data.tables import Tables
-from data.validation import validate
+from experiments.processes import ROOT, dealcast, free_port, processor_seconds, server
 from features.history import History
-from serving.app import make_app
-from serving.engine import Engine
-from serving.page import ADDRESSES
-from serving.pages import kept
-from serving.view import View, to_micros
-from training.bundle import Bundle
+from features.snapshots import open_deals
+from features.windows import DAY
 from training.tracking import Tracker
-from training.train import train
 
-DEALS, OPEN, REPEATS = 6_000, 50_000, 7
-KEYED = {"deals": "deal_id", "deal_history": "deal_id", "activities": "deal_id"}
-HEADS = "seconds of the first, median of the next, of it computing"
+OPEN, REPEATS = 50_000, 7
+KEYED = ("deals", "deal_history", "activities")
 TODAY = ("/", "/?page=3", "/?sort=closing", "/?q=a", "/?lane=overdue")
+PAGES = ("/forecast", "/pipeline", "/team", "/sources", "/data", "/model-card")
+WORKING = b'class="state loading"'
+HEADS = "seconds of the first answer, median of the next, of it computing"
 
 
 def main() -> None:
@@ -47,46 +41,53 @@ def main() -> None:
     parser.add_argument("--open", type=int, default=OPEN, help="open deals of the large firm")
     parser.add_argument("--large-alone", action="store_true", help="only the large firm")
     asked = parser.parse_args()
-    now = pd.Timestamp.now("UTC").floor("h")
     with tempfile.TemporaryDirectory() as folder:
-        workspace = asked.workspace or _demo(Path(folder), now)
-        engine = Engine(workspace, lambda: now)
-        if not engine.refresh():
-            raise SystemExit(f"{workspace} cannot be served; give one with a store and a model")
-        kept.WAIT_SECONDS = 600.0
-        view = engine.view()
+        workspace = asked.workspace or _demo(Path(folder) / "demo")
+        ids = _open_ids(workspace)
         if not asked.large_alone:
-            print(f"{view.history.size:,} deals, {len(view.deals):,} open: {HEADS}")
-            _measure(make_app(engine), [*TODAY, *ADDRESSES.values(), _deal(view)])
-        large = View.of(many(view, asked.open), view.bundle, "large", view.as_of)
-        engine._current = large
-        print(f"\n{len(large.deals):,} open deals: {HEADS}")
-        _measure(make_app(engine), [*TODAY, _deal(large)])
+            print(f"{len(ids):,} open deals: {HEADS}")
+            _measure(workspace, [*TODAY, *PAGES, f"/deals/{ids[0]}"])
+        large = _large(workspace, ids, asked.open, Path(folder) / "large")
+        print(f"\n{-(-asked.open // len(ids)) * len(ids):,} open deals: {HEADS}")
+        _measure(large, [*TODAY, f"/deals/{ids[0]}-0"])
 
 
-def _demo(folder: Path, now: pd.Timestamp) -> Path:
-    """A firm of DEALS deals, imported and trained on."""
-    end = now.floor("D")
-    write(simulate(World.demo(seed=1), deals=DEALS, years=3, end=end, seed=1), folder / "crm")
-    tables = validate(read_source(folder / "crm"), now).tables
-    Store(folder / "store").merge(tables, "demo", now)
-    bundle: Bundle = train(History.of(tables), to_micros(now)).bundle
+def _demo(workspace: Path) -> Path:
+    """Make the demo firm."""
+    command = dealcast(workspace, "demo", "--no-serve")
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    return workspace
+
+
+def _open_ids(workspace: Path) -> list[str]:
+    """Identifiers of the deals open at the end of the data."""
+    history = History.of(Store(workspace / "store").read(), load_settings(workspace))
+    last = int(max(history.created.max(), history.stages.time.max()))
+    return [history.deal_ids[code] for code in open_deals(history, last + DAY).deal]
+
+
+def _large(workspace: Path, ids: list[str], wanted: int, folder: Path) -> Path:
+    """Store the open deals over and over, with the champion of the workspace."""
+    tables = Store(workspace / "store").read()
+    Store(folder / "store").merge(many(tables, ids, wanted), "repeated", pd.Timestamp.now("UTC"))
+    bundle = Tracker(workspace).champion()
+    if bundle is None:
+        raise SystemExit(f"{workspace} has no champion: run `dealcast train` there first")
     tracker = Tracker(folder)
-    stamped, _ = tracker.register(bundle, params={}, metrics={}, plots={}, data_version="demo")
-    tracker.promote(stamped.version)
+    kept, _ = tracker.register(bundle, params={}, metrics={}, plots={}, data_version="repeated")
+    tracker.promote(kept.version)
     return folder
 
 
-def many(view: View, wanted: int) -> History:
-    """The history with its open deals repeated until there are `wanted` of them."""
-    tables, ids = view.history.tables, set(view.deals["deal_id"])
+def many(tables: Tables, ids: list[str], wanted: int) -> Tables:
+    """Tables with these deals alone, repeated under other names until there are `wanted`."""
     copies = int(np.ceil(wanted / max(len(ids), 1)))
     frames = dict(tables.items())
-    for name, key in KEYED.items():
-        rows = tables[name][tables[name][key].isin(ids)]
+    for name in KEYED:
+        rows = tables[name][tables[name]["deal_id"].isin(ids)]
         parts = [_renamed(rows, name, copy) for copy in range(copies)]
         frames[name] = pd.concat(parts, ignore_index=True)
-    return History.of(Tables.of(frames), view.history.settings)
+    return Tables.of(frames)
 
 
 def _renamed(rows: pd.DataFrame, name: str, copy: int) -> pd.DataFrame:
@@ -96,35 +97,28 @@ def _renamed(rows: pd.DataFrame, name: str, copy: int) -> pd.DataFrame:
     return rows.assign(**changed)
 
 
-def _deal(view: View) -> str:
-    return f"/deals/{view.deals['deal_id'].iloc[0]}"
+def _measure(workspace: Path, paths: list[str]) -> None:
+    """Serve a workspace and ask each address once, then REPEATS times."""
+    port = free_port()
+    log = workspace / "served.log"
+    command = dealcast(workspace, "serve", "--port", str(port))
+    with server(command, port, "/readyz", log) as pid:
+        for path in paths:
+            first = _seconds(port, path)
+            before = processor_seconds(pid)
+            again = [_seconds(port, path) for _ in range(REPEATS)]
+            computing = (processor_seconds(pid) - before) / REPEATS
+            print(f"{path:24} {first:8.3f} {np.median(again):8.3f} {computing:8.3f}", flush=True)
 
 
-def _measure(app: FastAPI, paths: list[str]) -> None:
-    """Ask each address once, then REPEATS times."""
-    for path in dict.fromkeys(paths):
-        first = _seconds(lambda path=path: _get(app, path))  # type: ignore[misc]
-        again = [_seconds(lambda path=path: _get(app, path)) for _ in range(REPEATS)]  # type: ignore[misc]
-        wall, cpu = (float(np.median(each)) for each in zip(*again, strict=True))
-        print(f"{path:24} {first[0]:8.3f} {wall:8.3f} {cpu:8.3f}", flush=True)
-
-
-def _get(app: FastAPI, path: str) -> None:
-    async def send() -> httpx.Response:
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="http://page") as client:
-            return await client.get(path, timeout=600)
-
-    response = anyio.run(send)
-    if response.status_code != 200:
-        raise SystemExit(f"{path} answered {response.status_code}")
-
-
-def _seconds(call: Callable[[], None]) -> tuple[float, float]:
-    """Seconds on the wall, and of computing: in these no other work on the machine counts."""
-    wall, cpu = time.perf_counter(), time.process_time()
-    call()
-    return time.perf_counter() - wall, time.process_time() - cpu
+def _seconds(port: int, path: str) -> float:
+    """Seconds until the page is there; while it is worked out it is asked again."""
+    begin = time.perf_counter()
+    while True:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=600) as answer:
+            if WORKING not in answer.read():
+                return time.perf_counter() - begin
+        time.sleep(0.5)
 
 
 if __name__ == "__main__":

@@ -8,30 +8,32 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 import shutil
-import socket
-import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+import urllib.request
 from pathlib import Path
 
-import pandas as pd
-import uvicorn
 from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
-from serving.app import make_app
-from serving.engine import Engine
-from serving.page import ADDRESSES
-from serving.pages import kept
-from serving.records import open_records
+from experiments.processes import dealcast, free_port, server
 
 FOLDER = Path(__file__).parents[1] / "docs" / "img"
 SIZES = {"desktop": (1360, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
 TALLEST = {"desktop": 1500, "phone": 1700}
 COLOURS = 128
+
+
+ADDRESSES = {
+    "today": "/",
+    "forecast": "/forecast",
+    "pipeline": "/pipeline",
+    "team": "/team",
+    "sources": "/sources",
+    "data": "/data",
+    "model": "/model-card",
+}
 
 
 def main() -> None:
@@ -42,37 +44,28 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", help="names of pages [default: all]")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
-    with _served(asked.workspace) as (base, engine), sync_playwright() as playwright:
+    port = free_port()
+    command = dealcast(asked.workspace, "serve", "--port", str(port))
+    with (
+        server(command, port, "/readyz", asked.workspace / "served.log"),
+        sync_playwright() as playwright,
+    ):
         found = shutil.which("chromium") or shutil.which("chromium-browser")
         browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
-        deal = engine.view().deals.sort_values("priority")["deal_id"].iloc[-2]
-        pages = {**ADDRESSES, "deal": f"/deals/{deal}"}
-        for name, path in pages.items():
+        base = f"http://127.0.0.1:{port}"
+        for name, path in {**ADDRESSES, "deal": _deal(base)}.items():
             if not asked.only or name in asked.only:
                 _pictures(browser, base + path, asked.out / name)
         browser.close()
 
 
-@contextmanager
-def _served(workspace: Path) -> Iterator[tuple[str, Engine]]:
-    """Serve a workspace without keys on a free port of this machine."""
-    now = pd.Timestamp.now("UTC").as_unit("us")
-    engine = Engine(workspace, lambda: now)
-    if not engine.refresh():
-        raise SystemExit(f"{workspace} cannot be served; give one with a store and a model")
-    kept.WAIT_SECONDS = 600.0
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    app = make_app(engine, open_records(workspace, ""))
-    server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", port, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.05)
-    yield f"http://127.0.0.1:{port}", engine
-    server.should_exit = True
-    thread.join(10)
+def _deal(base: str) -> str:
+    """Address of the second deal of the list."""
+    asked = urllib.request.Request(  # noqa: S310
+        f"{base}/rank", b'{"top": 2}', {"Content-Type": "application/json"}
+    )
+    with urllib.request.urlopen(asked, timeout=300) as answer:  # noqa: S310
+        return f"/deals/{json.load(answer)['deals'][-1]['deal_id']}"
 
 
 def _pictures(browser: Browser, address: str, stem: Path) -> None:
@@ -86,6 +79,7 @@ def _pictures(browser: Browser, address: str, stem: Path) -> None:
             page = context.new_page()
             page.set_default_timeout(300_000)
             page.goto(address)
+            page.wait_for_selector("main > *:not(.state.loading)")
             page.wait_for_selector("[data-chart]:not(.drawn)", state="detached")
             path = stem.with_name(f"{stem.name}-{scheme}-{size}.png")
             _save(page.screenshot(full_page=True), path, TALLEST[size])
