@@ -16,13 +16,16 @@ from commands.common import (
     app,
     bundle_for,
     chosen_as_of,
+    err,
     out,
     print_json,
     progress,
+    read_clock,
     read_history,
     records,
     say_gaps,
     say_table,
+    state,
     write_frame,
 )
 
@@ -41,7 +44,7 @@ def score_command(
     from training.reasons import reason_texts
     from training.scoring import score
 
-    history, _ = read_history()
+    history, data_version = read_history()
     at = chosen_as_of(as_of, history)
     bundle = bundle_for(at)
     with progress("scoring", 2, "seconds") as step:
@@ -49,12 +52,24 @@ def score_command(
         scored = score(bundle, history, at)
         step("writing reasons")
         frame = scored.frame.assign(reasons=reason_texts(bundle, scored))
+    if not as_of:
+        _keep(scored.frame, data_version)
     if out_ is not None:
         write_frame(frame, out_)
     if json_:
         print_json(records(frame))
     else:
         _say_scores(bundle, frame, at)
+
+
+def _keep(frame: pd.DataFrame, data_version: str) -> None:
+    """Keep the scores of now for the daily history; a failure is told and stops nothing."""
+    from serving.scores import Scores, ScoresError
+
+    try:
+        Scores(state["workspace"]).keep(frame, data_version, read_clock())
+    except ScoresError as error:
+        err.print(f"note: {error}", markup=False)
 
 
 def _say_scores(bundle: Bundle, frame: pd.DataFrame, at: int) -> None:

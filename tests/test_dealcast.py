@@ -18,6 +18,7 @@ from data.demo import World, simulate, write
 from data.store import Store
 from serving.records import open_records
 from serving.records_feedback import Said, add_feedback
+from serving.scores import Scores
 
 # What MLflow asks of SQLAlchemy is its own affair.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
@@ -368,6 +369,17 @@ class MutedCapture:
 def ask(capsys, five):
     """Run a command on the five deals that were trained on."""
     return lambda *arguments: run_with(capsys, "--workspace", five, *arguments)
+
+
+@TRAINED
+def test_scores_of_now_are_kept_for_the_daily_history_and_of_another_day_not(ask, five):
+    kept = Scores(five)
+    before = len(kept.of_deals(["O"]))
+    assert ask("score", "--as-of", "2024-04-10").code == 0
+    assert len(kept.of_deals(["O"])) == before
+    for _ in range(2):
+        assert ask("score").code == 0
+    assert len(kept.of_deals(["O"])) == 1
 
 
 @TRAINED
