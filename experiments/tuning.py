@@ -126,7 +126,9 @@ def open_study(place: Path, name: str, seed: int | None = None) -> optuna.Study:
         engine_kwargs={"connect_args": {"timeout": 60}},
         heartbeat_interval=HEARTBEAT,
         grace_period=GRACE,
-        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=2),
+        heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(
+            max_retry=2
+        ),
     )
     study = optuna.create_study(
         storage=storage,
