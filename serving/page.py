@@ -20,7 +20,7 @@ from serving.access import caller_of
 from serving.endpoints import Service
 from serving.engine import NotReadyError
 from serving.figures import add_figures
-from serving.pages.asked import Asked
+from serving.pages.asked import Asked, OutOfSightError
 from serving.pages.data import data
 from serving.pages.deal import UnknownDealError, deal
 from serving.pages.forecast import forecast
@@ -91,10 +91,12 @@ class Site:
         asked = asked_of(request, self.service)
         try:
             view = self.service.engine.view()
-            return make(view, replace(asked, sight=self.service.sight(request, view)))
+            asked = replace(asked, sight=self.service.sight(request, view))
+            asked.check_owner()
+            return make(view, asked)
         except NotReadyError as error:
             return self._state(asked, name, "starting", 503, detail=str(error))
-        except UnknownDealError as error:
+        except (UnknownDealError, OutOfSightError) as error:
             return self._state(asked, name, "unknown", 404, detail=str(error))
         except DeniedError:
             return self._state(asked, name, "denied", 403)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -98,7 +99,7 @@ def trained(sources, tmp_path_factory):
     [
         "training.train:fit_amount",
         "training.tracking:save_bundle",
-        "training.tracking:Tracker.promote",
+        "training.champion:decide",
     ],
 )
 def test_train_killed_at_any_moment_leaves_the_champion_that_was(trained, moment):
@@ -109,6 +110,14 @@ def test_train_killed_at_any_moment_leaves_the_champion_that_was(trained, moment
     assert after.version == before.version == "1"
     assert after.card == before.card
     assert Tracker(trained).bundle_for(before.cut) is not None
+
+
+def test_promotion_killed_on_its_way_leaves_the_champion_that_was(trained):
+    said = finish("--workspace", trained, "train")
+    other = re.search(r"version (\d+)", said).group(1)
+    assert Tracker(trained).champion().version == "1" != other
+    kill_at("training.tracking:Tracker.promote", "--workspace", trained, "promote", other)
+    assert Tracker(trained).champion().version == "1"
 
 
 def test_after_a_killed_training_scores_and_the_next_training_work(trained):

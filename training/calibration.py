@@ -1,8 +1,19 @@
-"""Ridge-Platt calibration: a slope and an offset of the log-odds, shrunk to the identity.
+"""Calibration of log-odds by a slope and an offset, both shrunk to the identity.
 
 Platt (1999) fits both freely, which on few deals does more harm than good. Here each is a
 deviation from (1, 0) with a normal prior, so that with few deals nothing changes and with many the
 data decide. The same map serves every horizon of a curve, so curves stay monotone.
+
+What is judged are models of the past, and two of their faults are not the served model's. They
+had fewer deals to learn from, so they are flatter: a slope above 1 is theirs, and the slope only
+ever flattens. And all deals of a month share its luck: the offset is what the months have in
+common (observed over expected wins, each month an effect of its own around the offset; DerSimonian
+& Laird 1986, "Meta-analysis in clinical trials"), so that one good quarter moves it little.
+
+Tried on ten firms with known truth, share of the achievable log-loss gain at 30 and 90 days: no
+calibration .460; slope and offset by deals alone .451; as here .459; an offset that follows the
+newest months (a local level) takes .475 at 90 days down to .445 with steps of .04 a month: who
+follows drift that fast follows luck.
 """
 
 from __future__ import annotations
@@ -10,15 +21,15 @@ from __future__ import annotations
 import numpy as np
 from scipy.optimize import minimize
 
-from features.windows import Floats, Ints
+from features.windows import DAY, Floats, Ints
 from training.learners import expit
 
 SLOPE_SD, OFFSET_SD = 0.05, 0.04
-"""Prior standard deviations of slope - 1 and of the offset.
-
-Both are small: what all deals of a season share (a good quarter, a bad one) moves the
-observed over the expected wins of the past, and says nothing about the next.
-"""
+"""Prior standard deviations of slope - 1 and of the offset."""
+MONTH_SD = 0.2
+"""Standard deviation of what a month has alone, log-odds."""
+MONTH = 28 * DAY
+NEWTON_STEPS = 4
 
 
 def deal_weights(deal: Ints) -> Floats:
@@ -29,15 +40,27 @@ def deal_weights(deal: Ints) -> Floats:
     return np.full(len(deal), len(np.unique(deal)) / max(len(deal), 1))
 
 
-def ridge_platt(logits: Floats, labels: Floats, weights: Floats) -> tuple[float, float]:
-    """Slope and offset that minimise the weighted log-loss plus the prior.
+def fit_calibration(
+    logits: Floats, labels: Floats, weights: Floats, time: Ints
+) -> tuple[float, float]:
+    """Slope, at most 1, and offset: calibrated log-odds are offset + slope x log-odds.
 
     Parameters
     ----------
     logits, labels, weights : (n,); weights sum to the number of deals
+    time : (n,) instant of each row, in microseconds
     """
     if not len(logits):
         return 1.0, 0.0
+    slope = min(_slope(logits, labels, weights), 1.0)
+    centre = float(np.average(logits, weights=weights))
+    # Turned around the middle, so that a flatter map keeps the level.
+    turned = centre + slope * (logits - centre)
+    return slope, centre * (1 - slope) + monthly_offset(turned, labels, weights, time)
+
+
+def _slope(logits: Floats, labels: Floats, weights: Floats) -> float:
+    """Slope that minimises the weighted log-loss plus the prior, an offset beside it."""
     centre = float(np.average(logits, weights=weights))
 
     def loss(parameters: Floats) -> float:
@@ -48,8 +71,20 @@ def ridge_platt(logits: Floats, labels: Floats, weights: Floats) -> tuple[float,
         return float(weights @ nll + prior)
 
     found = minimize(loss, np.array([1.0, 0.0]), method="BFGS").x
-    slope = float(np.clip(found[0], 0.3, 2.0))
-    return slope, float(centre * (1 - slope) + found[1])
+    return float(np.clip(found[0], 0.3, 2.0))
+
+
+def monthly_offset(logits: Floats, labels: Floats, weights: Floats, time: Ints) -> float:
+    """Offset of the log-odds by what months have in common of observed less expected wins."""
+    month = np.unique(time // MONTH, return_inverse=True)[1]
+    offset = 0.0
+    for _ in range(NEWTON_STEPS):
+        p = expit(logits + offset)
+        information = np.maximum(np.bincount(month, weights * p * (1 - p)), 1e-9)
+        apart = np.bincount(month, weights * (labels - p)) / information
+        trust = 1 / (1 / information + MONTH_SD**2)
+        offset += float((trust @ apart - offset / OFFSET_SD**2) / (trust.sum() + OFFSET_SD**-2))
+    return offset
 
 
 def observed_expected(p: Floats, labels: Floats, weights: Floats) -> float:

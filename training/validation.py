@@ -19,7 +19,7 @@ from features.history import OPEN, WON, History
 from features.outcomes import Outcomes, outcomes
 from features.snapshots import Snapshots
 from features.windows import DAY, Bools, Floats, Ints
-from training.calibration import deal_weights, observed_expected, ridge_platt
+from training.calibration import deal_weights, fit_calibration, observed_expected
 from training.close import CloseModel, Panel, Progress, fit_close, make_panel
 from training.incidence import KNOTS
 from training.learners import Learner, expit
@@ -172,8 +172,11 @@ def judge(found: OutOfTime) -> Verdict:
     weights = deal_weights(found.deal)
     horizons = list(found.labels)
     stacked = [np.concatenate([side[h] for h in horizons]) for side in (found.model, found.labels)]
-    won = ridge_platt(stacked[0], stacked[1], np.tile(weights / len(horizons), len(horizons)))
-    lost = ridge_platt(found.lost_model, found.lost_labels, weights)
+    count = len(horizons)
+    won = fit_calibration(
+        stacked[0], stacked[1], np.tile(weights / count, count), np.tile(found.time, count)
+    )
+    lost = fit_calibration(found.lost_model, found.lost_labels, weights, found.time)
     gain = np.mean(
         [
             log_loss(found.labels[h], expit(found.table[h]))

@@ -17,6 +17,10 @@ LONGEST = 200
 PAGE_SIZES = (25, 50, 100)
 
 
+class OutOfSightError(LookupError):
+    """Told to the reader as if there were no such owner."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """A question to a page. An address that cannot be understood falls back to the usual answer.
@@ -48,6 +52,12 @@ class Asked:
     def text(self, name: str) -> str:
         """Give a filter as text; empty where it is not asked for."""
         return self.params.get(name, "").strip()[:LONGEST]
+
+    def check_owner(self) -> None:
+        """Raise OutOfSightError where an owner is asked for whose deals the reader may not see."""
+        owner = self.text("owner")
+        if owner and self.sight is not None and owner not in self.sight:
+            raise OutOfSightError(owner)
 
     def choice(self, name: str, allowed: Iterable[str], default: str = "") -> str:
         """Give a filter if it is one of those allowed."""

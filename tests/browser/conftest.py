@@ -76,7 +76,7 @@ class Site:
         return content
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A demo firm of 900 deals, imported and trained on."""
     folder = tmp_path_factory.mktemp("browser")
@@ -120,7 +120,7 @@ def served(workspace: Path, settings: Settings) -> Iterator[Site]:
     thread.join(10)
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def patient() -> Iterator[None]:
     """Wait for what is worked out in the background: other tests look at that state."""
     usual, kept.WAIT_SECONDS = kept.WAIT_SECONDS, 10.0
@@ -128,21 +128,21 @@ def patient() -> Iterator[None]:
     kept.WAIT_SECONDS = usual
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def site(workspace: Path) -> Iterator[Site]:
     """The firm's dashboard with keys off."""
     yield from served(workspace, Settings())
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def locked(workspace: Path) -> Iterator[Site]:
     """The same dashboard with keys on."""
     yield from served(workspace, Settings(access="keys"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for all tests."""
+    """One Chromium for the tests of a module: while it is there, none of them may run a loop."""
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield chromium

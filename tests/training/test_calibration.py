@@ -3,7 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.calibration import calibrate, deal_weights, observed_expected, ridge_platt
+from features.windows import DAY
+from training.calibration import (
+    calibrate,
+    deal_weights,
+    fit_calibration,
+    monthly_offset,
+    observed_expected,
+)
 from training.learners import expit
 
 
@@ -14,32 +21,62 @@ def world(count, slope=1.0, offset=0.0, seed=0):
     return logits, labels, np.ones(count)
 
 
+def fitted(logits, labels, weights, months=24):
+    """Fit rows that are spread evenly over months."""
+    time = np.arange(len(logits)) % months * 28 * DAY
+    return fit_calibration(logits, labels, weights, time)
+
+
 def test_without_data_nothing_is_changed():
-    assert ridge_platt(np.zeros(0), np.zeros(0), np.zeros(0)) == (1.0, 0.0)
+    assert fitted(np.zeros(0), np.zeros(0), np.zeros(0)) == (1.0, 0.0)
 
 
 @pytest.mark.parametrize("labels", [0.0, 1.0])
 def test_few_deals_hardly_move_the_identity(labels):
-    slope, offset = ridge_platt(np.array([-1.0, -2.0, 0.5]), np.full(3, labels), np.ones(3))
+    slope, offset = fitted(np.array([-1.0, -2.0, 0.5]), np.full(3, labels), np.ones(3))
     assert slope == pytest.approx(1.0, abs=0.2)
     assert offset == pytest.approx(0.0, abs=0.25)
 
 
 def test_calibrated_predictions_stay_as_they_are():
-    slope, offset = ridge_platt(*world(20_000))
+    slope, offset = fitted(*world(20_000))
     assert slope == pytest.approx(1.0, abs=0.05)
     assert offset == pytest.approx(0.0, abs=0.07)
 
 
-@pytest.mark.parametrize(("slope", "offset"), [(0.6, -0.4), (1.4, 0.5), (0.8, 0.0)])
-def test_known_distortion_is_recovered_from_many_deals(slope, offset):
-    found = ridge_platt(*world(40_000, slope, offset))
+@pytest.mark.parametrize(("slope", "offset"), [(0.6, -0.4), (0.8, 0.0), (0.9, 0.3)])
+def test_too_steep_is_flattened_by_many_deals(slope, offset):
+    found = fitted(*world(40_000, slope, offset), months=400)
     assert found == pytest.approx((slope, offset), abs=0.07)
+
+
+def test_models_of_a_smaller_past_that_were_too_flat_make_nothing_steeper():
+    assert fitted(*world(40_000, 1.4))[0] == 1.0
+
+
+def test_what_all_months_have_in_common_moves_the_offset():
+    logits, labels, weights = world(40_000, 1.0, 0.3)
+    assert fitted(logits, labels, weights, months=200)[1] == pytest.approx(0.3, abs=0.06)
+
+
+def test_one_good_month_of_many_deals_moves_the_offset_little():
+    logits, labels, weights = world(40_000)
+    time = np.arange(40_000) % 8 * 28 * DAY
+    lucky = time == 0
+    again = world(40_000, 1.0, 1.0)[1]
+    labels = np.where(lucky, again, labels)
+    assert observed_expected(expit(logits), labels, weights) > 1.05
+    assert 0 < monthly_offset(logits, labels, weights, time) < 0.05
+
+
+def test_deals_of_one_month_alone_are_hardly_believed():
+    logits, labels, weights = world(40_000, 1.0, 0.5)
+    assert 0 < monthly_offset(logits, labels, weights, np.zeros(40_000, np.int64)) < 0.05
 
 
 def test_order_of_deals_is_kept_even_where_the_labels_are_upside_down():
     logits, labels, weights = world(5000)
-    slope, offset = ridge_platt(logits, 1 - labels, weights)
+    slope, offset = fitted(logits, 1 - labels, weights)
     assert slope > 0
     p = calibrate(np.sort(logits), slope, offset)
     assert (np.diff(p) > 0).all()
@@ -55,8 +92,8 @@ def test_repeating_every_row_changes_nothing():
     logits, labels, _ = world(400)
     deal = np.arange(400)
     again = np.tile(deal, 8)
-    once = ridge_platt(logits, labels, deal_weights(deal))
-    often = ridge_platt(logits[again], labels[again], deal_weights(again))
+    once = fitted(logits, labels, deal_weights(deal))
+    often = fitted(logits[again], labels[again], deal_weights(again))
     assert often == pytest.approx(once, abs=1e-3)
 
 
@@ -74,7 +111,7 @@ def test_deals_that_are_won_soon_do_not_tilt_the_calibration():
     deal, labels, logits = deal[inside], labels[inside], logits[inside]
     weights = deal_weights(deal)
     assert observed_expected(expit(logits), labels, weights) == pytest.approx(1, abs=0.05)
-    assert ridge_platt(logits, labels, weights) == pytest.approx((1, 0), abs=0.05)
+    assert fitted(logits, labels, weights) == pytest.approx((1, 0), abs=0.05)
 
 
 def test_observed_over_expected_is_one_where_calibrated():

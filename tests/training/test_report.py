@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 
 from training.report import metrics, parameters, training_plots
-from training.train import Trained
 
 
 def test_nothing_validated_gives_no_plots_and_no_metrics(trained, tmp_path):
-    bare = Trained(trained.bundle, None, None)
+    bare = replace(trained, verdict=None, out_of_time=None)
     assert training_plots(bare, tmp_path) == {}
     assert metrics(bare) == {}
 
