@@ -62,7 +62,7 @@ def main() -> None:
         nargs="?",
         const="",
         metavar="PYTHON",
-        help="measure it on a 1 % sample: by this interpreter, or by an environment made for it",
+        help="measure it on a 1 %% sample: by this interpreter, or by an environment made for it",
     )
     parser.add_argument(
         "--work", type=Path, help="keep tables and figures here; what is there is not done again"
@@ -120,7 +120,7 @@ def _better(work: Callable[[], Figures]) -> Figures:
 
 def _catalogue(tables: Tables, snapshots: Snapshots) -> Figures:
     def run() -> Figures:
-        busy, begin = time.process_time(), time.perf_counter()
+        busy, own, begin = time.process_time(), os.times().user, time.perf_counter()
         history, indexed = _timed(lambda: History.of(tables))
         words = learn_vocabulary(history, CUT)
         first = snapshots.take(np.arange(1))
@@ -128,7 +128,8 @@ def _catalogue(tables: Tables, snapshots: Snapshots) -> Figures:
         found, computed = _timed(lambda: compute_features(history, words, snapshots))
         figures = {"index": indexed, "first": prepared, "compute": computed}
         seconds, busy = time.perf_counter() - begin, time.process_time() - busy
-        return figures | {"seconds": seconds, "busy": busy, "features": found.shape[1]}
+        took = {"seconds": seconds, "busy": busy, "own": os.times().user - own}
+        return figures | took | {"features": found.shape[1]}
 
     return _better(run)
 

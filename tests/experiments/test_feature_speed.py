@@ -79,8 +79,9 @@ def test_report_compares_rates_and_says_where_values_differ() -> None:
 
 def test_report_tells_how_time_grows_with_the_deals() -> None:
     parts = {"index": 1.0, "first": 1.0, "compute": 2.0, "features": 9, "peak": 1.0}
-    small = parts | {"rows": 100, "seconds": 4.0, "busy": 2.0}
-    large = parts | {"rows": 1000, "seconds": 48.0, "busy": 22.0}
+    small = parts | {"rows": 100, "seconds": 4.0, "busy": 2.5, "own": 2.0}
+    large = parts | {"rows": 1000, "seconds": 48.0, "busy": 30.0, "own": 22.0}
     lines = catalogue_lines(1000, {"small": small, "large": large}, 0.5)
-    assert "11.0 times the processor time and 12.0 times the seconds" in lines[-1]
+    assert "take 11.0 times the processor time of the program itself" in lines[-1]
+    assert "(0.5 s and 8.0 s), 12.0 times, and 12.0 times the seconds" in lines[-1]
     assert np.any(["| 1,000 | 1,000 |" in line for line in lines])
