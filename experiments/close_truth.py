@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--deals", type=int, default=6000)
     parser.add_argument("--dirty", action="store_true", help="with all kinds of dirt at once")
     asked = parser.parse_args()
-    console, frames = Console(), []
+    console, frames = Console(width=110), []
     for seed in map(int, asked.seeds.split(",")):
         begin = time.monotonic()
         found, tier = run(seed, asked.deals, dirty=asked.dirty)
@@ -134,7 +134,7 @@ def named(horizon: int) -> str:
 def _table(mean: pd.DataFrame, title: str, dirty: bool) -> Printed:
     table = Printed(title=title + (", dirty" if dirty else ", clean"))
     for name in ("", *(f"{what}, {named(h)}" for what in ("share", "bias") for h in HORIZONS)):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     rows: Mapping[str, pd.Series] = {str(m): mean.loc[m] for m in mean.index}
     for model, row in rows.items():
         cells = [f"{row[what, h]:+.3f}" for what in ("share", "bias") for h in HORIZONS]
