@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -119,11 +118,12 @@ def main() -> None:
         begin = time.monotonic()
         found, tier = run(seed, asked.deals, dirty=asked.dirty)
         frames.append(found)
-        served = found[found["model"] == MODELS[0]].set_index("horizon")
-        told = ", ".join(f"{named(h)} {served.at[h, 'share']:.3f}" for h in HORIZONS)
+        served = found[found["model"] == MODELS[0]].set_index("horizon")["share"]
+        told = ", ".join(f"{named(h)} {served[h]:.3f}" for h in HORIZONS)
         console.print(f"firm {seed} ({tier}, {time.monotonic() - begin:.0f} s): {told}")
-    mean = pd.concat(frames).groupby(["model", "horizon"], sort=False).mean().unstack()
-    console.print(_table(mean, f"{asked.deals:,} deals, mean of {len(frames)} firms", asked.dirty))
+    mean = pd.concat(frames).groupby(["model", "horizon"])[["share", "bias"]].mean()
+    title = f"{asked.deals:,} deals, mean of {len(frames)} firms"
+    console.print(_table(mean, title + (", dirty" if asked.dirty else ", clean")))
 
 
 def named(horizon: int) -> str:
@@ -131,13 +131,13 @@ def named(horizon: int) -> str:
     return f"{horizon} days" if horizon else "ever"
 
 
-def _table(mean: pd.DataFrame, title: str, dirty: bool) -> Printed:
-    table = Printed(title=title + (", dirty" if dirty else ", clean"))
+def _table(mean: pd.DataFrame, title: str) -> Printed:
+    table = Printed(title=title)
     for name in ("", *(f"{what}, {named(h)}" for what in ("share", "bias") for h in HORIZONS)):
         table.add_column(name, justify="right", no_wrap=True)
-    rows: Mapping[str, pd.Series] = {str(m): mean.loc[m] for m in mean.index}
-    for model, row in rows.items():
-        cells = [f"{row[what, h]:+.3f}" for what in ("share", "bias") for h in HORIZONS]
+    figures = {what: mean[what].to_dict() for what in ("share", "bias")}
+    for model in MODELS:
+        cells = [f"{figures[what][model, h]:+.3f}" for what in figures for h in HORIZONS]
         table.add_row(model, *cells)
     return table
 

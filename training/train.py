@@ -21,7 +21,15 @@ from training.card import influence
 from training.close import CloseModel, Panel, Progress, fit_close, make_panel
 from training.learners import Learner
 from training.table import Table
-from training.tiers import DEFAULT, Recipe, Tier, TierChoice, learner_of, tier_for
+from training.tiers import (
+    DEFAULT,
+    Recipe,
+    Tier,
+    TierChoice,
+    earns_its_place,
+    learner_of,
+    tier_for,
+)
 from training.validation import ORIGINS, OutOfTime, Verdict, judge, validate
 from training.yardsticks import usual_waits
 
@@ -158,7 +166,7 @@ def longest_horizon(rows: Panel) -> float:
 
 
 def choose(tier: Tier, closed: int, verdict: Verdict | None) -> TierChoice:
-    """Serve the model only where it beats the table out of time by over one standard error."""
+    """Serve the model where it earns its place beside the stage x age table, and say why."""
     if tier == "table":
         return TierChoice(
             "table",
@@ -175,17 +183,20 @@ def choose(tier: Tier, closed: int, verdict: Verdict | None) -> TierChoice:
     shown = (
         f"{gain.mean:+.4f} +- {gain.standard_error:.4f} nats a snapshot over {gain.deals:,} deals"
     )
-    if not gain.better:
+    if not earns_its_place(tier, gain):
         return TierChoice(
             "table",
             "the history holds no signal beyond stage and age that stands up out of time: the "
             f"model's log-loss against the stage x age table is {shown}; the table is served",
         )
-    return TierChoice(
-        tier,
-        f"{closed:,} closed deals, and out of time the model beats the stage x age table by "
-        f"{shown}",
-    )
+    if gain.better:
+        reason = f"out of time the model beats the stage x age table by {shown}"
+    else:
+        reason = (
+            f"out of time the model is within the noise of the stage x age table, {shown}; with "
+            "so many closed deals it is the more likely to be right"
+        )
+    return TierChoice(tier, f"{closed:,} closed deals, and {reason}")
 
 
 def _final_fit(

@@ -81,19 +81,44 @@ def test_history_too_short_to_test_on_gets_the_table_and_the_reason_says_so():
     assert "too short" in choice.reason
 
 
-@pytest.mark.parametrize("mean", [-0.5, 0.0, 0.0009, 0.001])
-def test_gain_within_one_standard_error_gets_the_table_with_the_figure(mean):
-    choice = choose("full", 2000, verdict(mean))
+@pytest.mark.parametrize(
+    ("tier", "mean", "error"),
+    [
+        ("logistic", 0.0009, 0.001),
+        ("logistic", 0.004, 0.005),
+        ("blend", 0.004, 0.005),
+        ("full", -0.001, 0.001),
+        ("full", -0.5, 0.01),
+    ],
+)
+def test_model_that_does_not_earn_its_place_gives_way_to_the_table_with_the_figure(
+    tier, mean, error
+):
+    choice = choose(tier, 2000, verdict(mean, error))
     assert choice.tier == "table"
     assert f"{mean:+.4f}" in choice.reason
     assert "no signal" in choice.reason
 
 
-def test_gain_above_one_standard_error_is_served_with_the_figure():
-    choice = choose("full", 2000, verdict(0.002))
-    assert choice.tier == "full"
+@pytest.mark.parametrize(
+    ("tier", "mean", "error"),
+    [("full", 0.004, 0.005), ("full", -0.002, 0.006)],
+)
+def test_model_within_the_noise_is_served_where_deals_are_many_and_the_reason_says_so(
+    tier, mean, error
+):
+    choice = choose(tier, 2000, verdict(mean, error))
+    assert choice.tier == tier
+    assert "within the noise" in choice.reason
+    assert f"{mean:+.4f} +- {error:.4f}" in choice.reason
+
+
+@pytest.mark.parametrize("tier", ["logistic", "blend", "full"])
+def test_gain_above_one_standard_error_is_served_with_the_figure(tier):
+    choice = choose(tier, 2000, verdict(0.002))
+    assert choice.tier == tier
     assert "2,000 closed deals" in choice.reason
-    assert "+0.0020 +- 0.0010" in choice.reason
+    assert "beats the stage x age table by +0.0020 +- 0.0010" in choice.reason
 
 
 def test_training_before_anything_is_known_says_when_the_first_deal_was(history):
@@ -154,9 +179,9 @@ def test_longest_horizon_is_that_of_the_history_and_two_years_at_most(panel):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [0, 1])
-def test_history_without_signal_is_served_by_the_table_and_says_so(make_history, seed):
-    bundle = train(make_history(by_chance(600, seed)), MICROS).bundle
+@pytest.mark.parametrize(("count", "seed"), [(600, 0), (600, 1), (2000, 2)])
+def test_history_without_signal_is_served_by_the_table_and_says_so(make_history, count, seed):
+    bundle = train(make_history(by_chance(count, seed)), MICROS).bundle
     assert bundle.tier == "table"
     assert "no signal" in bundle.card["reason"]
     for figures in bundle.card["validation"]["figures"].values():
