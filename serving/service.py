@@ -17,12 +17,13 @@ from pathlib import Path
 
 import bentoml
 import pandas as pd
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from data.settings import Settings, load_settings
 from serving.access import Access
 from serving.app import make_app
 from serving.engine import Engine
+from serving.front import Front
 from serving.logs import log_to_stderr
 from serving.metrics import MULTIPLE
 from serving.records import open_records
@@ -79,26 +80,6 @@ class Running:
         threading.Thread(target=self.engine.watch, args=(self.stop,), daemon=True).start()
 
 
-class Front:
-    """Answers by our application before BentoML's own routes and middleware have their say.
-
-    They would cost as much as the answer itself, and their /healthz and /metrics would hide ours.
-    """
-
-    running: Running | None = None
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request to our application, and all else to BentoML."""
-        running = Front.running
-        if scope["type"] != "http" or running is None:
-            await self.app(scope, receive, send)
-        else:
-            await running.application(scope, receive, send)
-
-
 @bentoml.service(
     name="dealcast",
     workers=1,
@@ -112,7 +93,7 @@ class Dealcast:
     def __init__(self) -> None:
         self.running = Running.of(Path(os.environ.get(WORKSPACE, ROOT / "workspace")))
         self.running.start()
-        Front.running = self.running
+        Front.application = self.running.application
 
     @bentoml.on_shutdown  # type: ignore[untyped-decorator]
     def shutdown(self) -> None:
