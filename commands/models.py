@@ -33,13 +33,13 @@ if TYPE_CHECKING:
 @app.command("train")
 def train_command(as_of: AsOf = "", json_: Json = False) -> None:
     """Fit and validate a bundle on what was known then; the champion moves only if it wins."""
-    card = train_now(as_of)
+    card = train_now(as_of, quiet=json_)
     if json_:
         print_json(card)
 
 
-def train_now(as_of: str) -> dict[str, Any]:
-    """Train, log, register, decide who is champion; the card of the bundle."""
+def train_now(as_of: str, *, quiet: bool = False) -> dict[str, Any]:
+    """Train, log, register, decide who is champion; the card of the bundle, told unless quiet."""
     from commands.backtests import FOLDER as BACKTESTS
     from training.outlook import TERMS
     from training.report import log_training
@@ -62,8 +62,10 @@ def train_now(as_of: str) -> dict[str, Any]:
         decision = decided(tracker, history, replace(trained, bundle=bundle))
         if decision.promote:
             tracker.promote(bundle.version)
-    _say_trained(bundle, decision.promote, decision.reason, time.monotonic() - started)
-    return {**bundle.card, "version": bundle.version, "champion": decision.promote}
+    if not quiet:
+        _say_trained(bundle, decision.promote, decision.reason, time.monotonic() - started)
+    moved = {"champion": decision.promote, "champion_reason": decision.reason}
+    return {**bundle.card, "version": bundle.version, **moved}
 
 
 def decided(tracker: Tracker, history: History, trained: Trained) -> Decision:

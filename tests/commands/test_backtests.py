@@ -151,7 +151,7 @@ def test_forecast_backtest_writes_the_report_and_teaches_the_next_bundle(run, wo
     assert any(run.info.run_name.startswith("forecast backtest") for run in runs)
     code, told, _ = run("train", "--json")
     assert code == 0
-    assert json.loads(told[told.index("{") :])["forecast"] == found["used"]
+    assert json.loads(told)["forecast"] == found["used"]
 
 
 def test_forecast_backtest_of_a_young_firm_says_what_is_needed(run):
