@@ -1,12 +1,13 @@
 """Many models asked about the same rows: what they share is done once, the numbers stay the same.
 
 A close model is a dozen blends of trees and a regression whose columns are alike. One by one each
-would make those columns again; here they are made once, a block of rows at a time, and large
-batches go through the trees by columns (see `trees`) on two threads.
+would make those columns again; here they are made once, a block of rows at a time, and all trees
+are asked at once (see `trees`). Large batches take two threads.
 """
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -19,13 +20,15 @@ from training.boosted import BoostedModel
 from training.few import FEW, flat_basis
 from training.learners import BlendModel, Model
 from training.logistic import Basis, LogisticModel
-from training.trees import Matrix, sums_of
+from training.trees import Forest, Matrix
 
 MANY = 2_000
-"""Rows from which trees are asked by columns; with fewer LightGBM's own walk is quicker."""
+"""Rows from which trees and regressions are asked side by side."""
 BLOCK = 2_048
 """Rows whose columns of the regression are made at once."""
 THREADS = 2
+MOST_KNOWN = 8
+_known: OrderedDict[tuple[int, ...], tuple[list[BoostedModel], Forest | None]] = OrderedDict()
 
 Answers = dict[int, Floats]
 """Log-odds by the identity of the model that gave them."""
@@ -64,23 +67,36 @@ def _joined(model: Model, known: Answers) -> Floats:
 
 def _tasks(leaves: list[Model], features: pd.DataFrame) -> Iterator[Callable[[], Answers]]:
     regressions: dict[int, list[LogisticModel]] = {}
-    rows = np.ascontiguousarray(features.to_numpy(np.float32))
-    columns = np.ascontiguousarray(rows.T) if len(features) >= MANY else None
+    boosted: list[BoostedModel] = []
     for leaf in leaves:
         if isinstance(leaf, LogisticModel):
             regressions.setdefault(id(leaf.basis), []).append(leaf)
         elif isinstance(leaf, BoostedModel):
-            yield partial(_boosted, leaf, rows, columns)
+            boosted.append(leaf)
         else:
             yield partial(_other, leaf, features)
+    if boosted:
+        yield partial(_boosted, boosted, features.to_numpy(np.float32))
     for group in regressions.values():
         yield partial(_regressions, group, features)
 
 
-def _boosted(model: BoostedModel, rows: Matrix, columns: Matrix | None) -> Answers:
-    if columns is None or model.trees is None:
-        return {id(model): model.raw(rows)}
-    return {id(model): sums_of(model.trees, columns)}
+def _boosted(models: list[BoostedModel], rows: Matrix) -> Answers:
+    forest = _forest(models)
+    found = [model.raw(rows) for model in models] if forest is None else forest.sums(rows)
+    return {id(model): answers for model, answers in zip(models, found, strict=True)}
+
+
+def _forest(models: list[BoostedModel]) -> Forest | None:
+    """Give the trees of some models as one forest; made once for those that are in use."""
+    key = tuple(map(id, models))
+    found = _known.get(key)
+    if found is None:
+        # What is kept holds the models, so that their ids are not used again meanwhile.
+        found = _known[key] = (models, Forest.of([model.booster for model in models]))
+        while len(_known) > MOST_KNOWN:
+            _known.popitem(last=False)
+    return found[1]
 
 
 def _other(model: Model, features: pd.DataFrame) -> Answers:

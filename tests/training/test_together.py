@@ -9,15 +9,15 @@ from training.boosted import BoostedModel
 from training.learners import BlendModel
 from training.scoring import score
 from training.together import MANY, logits_of
-from training.trees import grown, sums_of
+from training.trees import SLAB, Forest
 
 TIERS = ("table", "logistic", "blend", "full")
 
 
-def fitted(rows, label, **params):
+def fitted(rows, label, rounds=20, **params):
     data = lgb.Dataset(rows, label=label, categorical_feature=[2])
     params = {"verbose": -1, "objective": "cross_entropy", "num_leaves": 9, **params}
-    return lgb.train(params, data, num_boost_round=20)
+    return lgb.train(params, data, num_boost_round=rounds)
 
 
 @pytest.fixture(scope="module")
@@ -33,20 +33,69 @@ def rows():
 
 
 @pytest.fixture(scope="module")
-def booster(rows):
-    label = (np.nan_to_num(rows[:, 1]) + rows[:, 0] + (rows[:, 2] % 3 == 0) > 0).astype(float)
+def label(rows):
+    whole = np.nan_to_num(rows)
+    return (whole[:, 1] + rows[:, 0] + (rows[:, 2] % 3 == 0) > 0).astype(float)
+
+
+@pytest.fixture(scope="module")
+def booster(rows, label):
     return fitted(rows, label)
 
 
-def test_trees_by_columns_give_the_numbers_of_lightgbm_to_the_last_bit(rows, booster):
-    strange = rows.copy()
-    strange[::7] = np.nan
-    strange[1::7, 2] = 99.0
-    strange[2::7, 2] = -3.0
-    strange[3::7, 0] = np.inf
+@pytest.fixture(scope="module")
+def strange(rows):
+    """Rows with values of which no tree has learned."""
+    found = rows.copy()
+    found[::7] = np.nan
+    found[1::7, 2] = 99.0
+    found[2::7, 2] = -3.0
+    found[3::7, 0] = np.inf
+    found[4::7, 1] = -np.inf
+    found[5::7, 2] = np.inf
+    found[6::7, 2] = -0.5
+    return found
+
+
+def by_lightgbm(boosters, rows):
+    return np.stack([each.predict(rows, raw_score=True) for each in boosters])
+
+
+def test_a_forest_gives_the_numbers_of_lightgbm_to_the_last_bit(rows, strange, booster):
+    forest = Forest.of([booster])
     for each in (rows, strange):
-        expected = booster.predict(each, raw_score=True)
-        assert (sums_of(grown(booster), np.ascontiguousarray(each.T)) == expected).all()
+        assert (forest.sums(each) == by_lightgbm([booster], each)).all()
+
+
+@pytest.mark.parametrize("leaves", [2, 8, 12, 30, 64])
+def test_trees_of_any_size_have_a_bit_for_each_leaf(leaves, rows, strange, label):
+    large = fitted(rows, label, num_leaves=leaves, min_data_in_leaf=5)
+    told = large.dump_model()["tree_info"]
+    assert max(tree["num_leaves"] for tree in told) > leaves / 2
+    assert (Forest.of([large]).sums(strange) == by_lightgbm([large], strange)).all()
+
+
+def test_a_tree_of_more_leaves_than_bits_is_left_to_lightgbm(rows, label):
+    huge = fitted(rows, label, num_leaves=90, min_data_in_leaf=5)
+    assert Forest.of([huge]) is None
+    model = BoostedModel(huge.model_to_string())
+    assert (model.raw(rows) == by_lightgbm([huge], rows)[0]).all()
+
+
+def test_models_of_unequal_numbers_of_trees_share_a_forest(rows, strange, label, booster):
+    single = fitted(rows, label, min_data_in_leaf=len(rows))
+    assert all("leaf_value" in t["tree_structure"] for t in single.dump_model()["tree_info"])
+    boosters = [booster, single, fitted(rows, 1 - label, 3), fitted(rows, label, 45)]
+    assert (Forest.of(boosters).sums(strange) == by_lightgbm(boosters, strange)).all()
+    assert (Forest.of([single]).sums(rows) == by_lightgbm([single], rows)).all()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 9, SLAB, SLAB + 1])
+def test_however_many_rows_are_asked_at_once_the_sums_are_the_same(count, strange, booster):
+    long = [booster] * 3
+    for boosters in (long[:1], long):
+        found = Forest.of(boosters).sums(strange[:count])
+        assert (found == by_lightgbm(boosters, strange)[:, :count]).all()
 
 
 def test_values_at_a_threshold_go_where_lightgbm_sends_them(rows, booster):
@@ -55,8 +104,7 @@ def test_values_at_a_threshold_go_where_lightgbm_sends_them(rows, booster):
     at = np.concatenate([near, np.nextafter(near, np.float32(9)), np.nextafter(near, -near)])
     asked = np.full((len(at), 4), np.float32(0.5))
     asked[:, 0] = at
-    expected = booster.predict(asked, raw_score=True)
-    assert (sums_of(grown(booster), np.ascontiguousarray(asked.T)) == expected).all()
+    assert (Forest.of([booster]).sums(asked) == by_lightgbm([booster], asked)).all()
 
 
 def _splits(booster):
@@ -74,11 +122,11 @@ def test_trees_with_linear_leaves_are_left_to_lightgbm(rows):
     whole = np.nan_to_num(rows)[:, [0, 1, 3]]
     data = lgb.Dataset(whole, label=(whole[:, 0] > 0).astype(float), params={"linear_tree": True})
     linear = lgb.train({"verbose": -1, "linear_tree": True}, data, num_boost_round=3)
-    assert grown(linear) is None
+    assert Forest.of([linear]) is None
     model = BoostedModel(linear.model_to_string())
     features = pd.DataFrame(np.tile(whole, (2, 1)), columns=["a", "b", "c"])
-    assert len(features) >= MANY
-    assert (logits_of([model], features)[:, 0] == model.logits(features)).all()
+    expected = by_lightgbm([linear], features.to_numpy(np.float32))[0]
+    assert (logits_of([model], features)[:, 0] == expected).all()
 
 
 @pytest.mark.parametrize("tier", TIERS)
