@@ -87,9 +87,8 @@ class BlendModel(Model):
 
     def joined(self, answers: Sequence[Floats]) -> Floats:
         """(n,) weighted sum of the parts' log-odds."""
-        parts = [weight * part for weight, part in zip(self.weights, answers, strict=True)]
-        total: Floats = np.sum(parts, axis=0)
-        return total
+        first, *others = (w * part for w, part in zip(self.weights, answers, strict=True))
+        return sum(others, start=first)
 
     def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
         """(n, features + 1) weighted sum of the parts' contributions."""

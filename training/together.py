@@ -106,9 +106,8 @@ def _other(model: Model, features: pd.DataFrame) -> Answers:
 def _columns(basis: Basis, features: pd.DataFrame) -> Matrix:
     if len(features) > FEW:
         return basis.columns(features)[0]
-    return flat_basis(basis, [str(name) for name in features.columns]).columns(
-        features.to_numpy(np.float32)
-    )
+    names = features.columns.to_numpy(object).tolist()
+    return flat_basis(basis, names).columns(features.to_numpy(np.float32))
 
 
 def _regressions(models: list[LogisticModel], features: pd.DataFrame) -> Answers:
