@@ -17,6 +17,7 @@ from features.guests import received
 from features.history import History
 from serving.messages import SentDeal
 from serving.problems import problem
+from serving.sent_plain import plain_tables
 from serving.view import View, to_micros
 
 NESTED = {"deal_history": "history", "activities": "activities"}
@@ -58,20 +59,32 @@ def with_sent(view: View, deals: Sequence[SentDeal], now: pd.Timestamp, *, pinne
     ProblemError
         422 where a value breaks a rule of the import; every fault is in its `errors`.
     """
-    sent = Sent.of(deals)
-    raw = raw_tables(sent.frames, "the request")
-    validated = validate(raw, now, view.history.tables, odd=False)
-    if len(validated.rejected):
-        raise _rejected(validated, sent)
-    new = Tables(
-        **{
-            name: _like(frame, view.history.tables[name], sent.frames.get(name, pd.DataFrame()))
-            for name, frame in validated.tables.items()
-        }
-    )
+    new = plain_tables(deals, now, view)
+    if new is None:
+        new = judged(deals, now, view.history.tables)
     later = not pinned and _latest(new) >= view.instant
     as_of = to_micros(now) if later else view.as_of
     return hosted(view, new, as_of, (*view.notices, *_unread(new)))
+
+
+def judged(deals: Sequence[SentDeal], now: pd.Timestamp, store: Tables) -> Tables:
+    """Tables of sent deals, by the rules of the import.
+
+    Raises
+    ------
+    ProblemError
+        422 where a value breaks one.
+    """
+    sent = Sent.of(deals)
+    validated = validate(raw_tables(sent.frames, "the request"), now, store, odd=False)
+    if len(validated.rejected):
+        raise _rejected(validated, sent)
+    return Tables(
+        **{
+            name: _like(frame, store[name], sent.frames.get(name, pd.DataFrame()))
+            for name, frame in validated.tables.items()
+        }
+    )
 
 
 def hosted(view: View, new: Tables, as_of: int, notices: tuple[str, ...]) -> View:
