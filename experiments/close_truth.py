@@ -31,9 +31,10 @@ from data.sources import raw_tables
 from data.validation import validate
 from features.history import WON, History
 from features.windows import DAY, Floats
-from training.close import Panel
+from training.close import CloseModel, Panel, fit_close
 from training.scoring import score
-from training.train import Trained, train
+from training.tiers import learner_of, tier_for
+from training.train import Trained, longest_horizon, train
 
 END = pd.Timestamp("2025-06-30", tz="UTC")
 WEEKS = (0, 2, 4, 6)
@@ -42,7 +43,7 @@ HORIZONS = (30, 90, 0)
 """Days; 0 stands for ever."""
 PSEUDO_ROWS = 20.0
 DRAWS = 200
-MODELS = ("served", "uncalibrated", "stage x age table")
+MODELS = ("served", "whatever its test said", "uncalibrated", "stage x age table")
 
 
 def loss(truth: Floats, p: Floats) -> float:
@@ -67,8 +68,9 @@ def stage_rates(panel: Panel, stages: Floats, horizon: int) -> Floats:
 def shares(simulated: Simulated, history: History, trained: Trained) -> pd.DataFrame:
     """Share of each model, by horizon, and what it expects over the truth (`bias`)."""
     bundle = trained.bundle
-    plain = replace(bundle.close, slope=(1.0, 1.0), offset=(0.0, 0.0))
-    models = dict(zip(MODELS, (bundle.close, plain, bundle.table), strict=True))
+    model = ungated(trained)
+    plain = replace(model, slope=(1.0, 1.0), offset=(0.0, 0.0))
+    models = dict(zip(MODELS, (bundle.close, model, plain, bundle.table), strict=True))
     sums: dict[tuple[str, int], Floats] = {(m, h): np.zeros(5) for m in models for h in HORIZONS}
     for week in WEEKS:
         at = bundle.cut + 7 * week * DAY
@@ -93,15 +95,27 @@ def shares(simulated: Simulated, history: History, trained: Trained) -> pd.DataF
     return pd.DataFrame(rows)
 
 
+def ungated(trained: Trained) -> CloseModel:
+    """The model that would be served if no test against the table had been asked for."""
+    if trained.bundle.tier != "table" or trained.verdict is None:
+        return trained.bundle.close
+    closed = trained.bundle.card["closed_deals"]
+    learner = learner_of(tier_for(closed), trained.categorical, closed)
+    model = fit_close(trained.panel, learner, longest_horizon(trained.panel))
+    return replace(model, slope=trained.verdict.slope, offset=trained.verdict.offset)
+
+
 def run(seed: int, deals: int, *, dirty: bool) -> tuple[pd.DataFrame, str]:
-    """Draw a firm, train, compare; the figures, and the tier that was served."""
+    """Draw a firm, train, compare; the figures, and what was served after which test."""
     dirt = DIRT if dirty else frozenset()
     simulated = simulate(World.draw(seed), deals=deals, years=3, end=END, seed=seed, dirt=dirt)
     tables = validate(raw_tables(simulated.tables, "drawn"), END, None).tables
     history = History.of(tables, Settings())
     cut = END - pd.Timedelta(days=7 * max(WEEKS) + 1)
     trained = train(history, int(cut.as_unit("us").asm8.astype("int64")))
-    return shares(simulated, history, trained), trained.bundle.tier
+    gain = trained.verdict.gain if trained.verdict else None
+    tested = f"tested {gain.mean:+.4f} +- {gain.standard_error:.4f}" if gain else "no test"
+    return shares(simulated, history, trained), f"{trained.bundle.tier}, {tested}"
 
 
 def main() -> None:
@@ -116,11 +130,15 @@ def main() -> None:
     console, frames = Console(width=110), []
     for seed in map(int, asked.seeds.split(",")):
         begin = time.monotonic()
-        found, tier = run(seed, asked.deals, dirty=asked.dirty)
+        found, served = run(seed, asked.deals, dirty=asked.dirty)
         frames.append(found)
-        served = found[found["model"] == MODELS[0]].set_index("horizon")["share"]
-        told = ", ".join(f"{named(h)} {served[h]:.3f}" for h in HORIZONS)
-        console.print(f"firm {seed} ({tier}, {time.monotonic() - begin:.0f} s): {told}")
+        share = found.set_index(["model", "horizon"])["share"].to_dict()
+        told = (f"{named(h)} {share[MODELS[0], h]:.3f}" for h in HORIZONS)
+        beside = f"90 days {share[MODELS[1], 90]:.3f} against {share[MODELS[-1], 90]:.3f}"
+        console.print(
+            f"firm {seed}: {', '.join(told)} ({served}; model against table, {beside}; "
+            f"{time.monotonic() - begin:.0f} s)"
+        )
     mean = pd.concat(frames).groupby(["model", "horizon"])[["share", "bias"]].mean()
     title = f"{asked.deals:,} deals, mean of {len(frames)} firms"
     console.print(_table(mean, title + (", dirty" if asked.dirty else ", clean")))
