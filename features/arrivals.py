@@ -66,14 +66,17 @@ def _unsettled(store: History, tables: Tables) -> bool:
     listed = {*store.tables.stages["stage"], *OUTCOMES}
     rules = store.index("stage_rules", lambda: StageRules.of(store.tables))
     told = set(rules.outcomes) - listed
-    changes = tables.deal_history
-    met = {*tables.deals["stage"], *changes.loc[changes["property"] == "stage", "value"]}
-    if met & told or tables.deals["is_won"].notna().any():
+    changes = (tables.deal_history[name].to_numpy(object) for name in ("property", "value"))
+    stages = dict(
+        zip(*(tables.deals[n].to_numpy(object) for n in ("deal_id", "stage")), strict=True)
+    )
+    met = {value for name, value in zip(*changes, strict=True) if name == "stage"}
+    if (met | set(stages.values())) & told or tables.deals["is_won"].notna().any():
         return True
-    stages = store.tables.deals["stage"]
-    places = ((store.position_of.get(i), s) for i, s in tables.deals[["deal_id", "stage"]].values)
-    before = ((stages.iloc[place], stage) for place, stage in places if place is not None)
-    return any(old != new and old not in listed for old, new in before)
+    before = store.tables.deals["stage"].array
+    places = ((store.position_of.get(deal_id), stage) for deal_id, stage in stages.items())
+    both = ((before[place], stage) for place, stage in places if place is not None)
+    return any(old != new and old not in listed for old, new in both)
 
 
 def _with_context(store: History, tables: Tables) -> Tables:
@@ -97,7 +100,7 @@ def _first_rows(tables: Tables, table: str) -> dict[str, int]:
 
 
 def _rows(frame: pd.DataFrame, places: dict[str, int], names: pd.Series) -> pd.DataFrame:
-    wanted = {places[name] for name in names.dropna().unique() if name in places}
+    wanted = {places[name] for name in set(names.dropna().to_numpy(object)) if name in places}
     return frame.take(sorted(wanted)).reset_index(drop=True)
 
 

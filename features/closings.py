@@ -31,21 +31,24 @@ class StageRules:
     """What stages mean: the outcome of those that end a deal, and where each stands."""
 
     outcomes: Mapping[str, int]
-    places: pd.Series
+    places: Mapping[str, float]
 
     @classmethod
     def of(cls, tables: Tables) -> StageRules:
         """Read them off the tables."""
-        return cls(stage_outcomes(tables), tables.stages.groupby("stage")["position"].max())
+        places = tables.stages.groupby("stage")["position"].max()
+        return cls(stage_outcomes(tables), dict(zip(places.index, places, strict=True)))
 
 
 def stage_timeline(
     tables: Tables, history: pd.DataFrame, index: pd.Index, rules: StageRules
 ) -> tuple[tuple[str, ...], Timeline]:
     """Stage changes by deal, at the time known; values stage, outcome, happened, told."""
-    rows = history[history["property"] == "stage"].drop(columns="property")
-    rows = _in_order(rows.assign(told=False), rules)
-    rows = rows[~superseded(rows)]
+    changes = history.take(np.flatnonzero((history["property"] == "stage").to_numpy(bool)))
+    rows = _in_order(changes.drop(columns="property").assign(told=False), rules)
+    deal, happened, known = (rows[name].to_numpy() for name in ("deal", "happened", "known"))
+    late = superseded(deal, happened, known, rows["outcome"].to_numpy() != OPEN)
+    rows = rows[~late] if late.any() else rows
     told = _closings_told_by_deals(tables, rows, rules.outcomes, index)
     rows = _in_order(pd.concat([rows, told]), rules) if len(told) else rows
     names = encode(rows["value"])
@@ -67,9 +70,12 @@ def _in_order(rows: pd.DataFrame, rules: StageRules) -> pd.DataFrame:
     Changes of one instant (a CRM that keeps dates only) go forward through the stages, closed
     last.
     """
+    code, names = pd.factorize(rows["value"])
+    outcome = np.array([*(rules.outcomes.get(name, OPEN) for name in names), OPEN], float)
+    place = np.array([*(rules.places.get(name, 0.0) for name in names), 0.0], float)
     rows = rows.assign(
-        outcome=rows["value"].map(rules.outcomes).fillna(OPEN).astype(int),
-        place=rows["value"].map(rules.places).astype(float).fillna(0.0),
+        outcome=np.nan_to_num(outcome, nan=OPEN).astype(int)[code],
+        place=np.nan_to_num(place, nan=0.0)[code],
     )
     keys = (rows[name].to_numpy() for name in ("deal", "known", "happened", "outcome", "place"))
     return rows.take(by_group_and_time(*keys))
@@ -84,6 +90,8 @@ def _closings_told_by_deals(
     known right after the history's last word. A deal that was closed and reopened in the history
     is told closed only by a later `closed_at`: exports keep the old one.
     """
+    if tables.deals["closed_at"].isna().all():
+        return rows[:0]
     deals = tables.deals.reset_index(drop=True)
     closes = deals["stage"].map(outcomes).fillna(OPEN) != OPEN
     stated = (deals["is_won"].notna() | closes) & deals["closed_at"].notna()

@@ -16,11 +16,12 @@ from data.contract import ACTIVITY_TYPES
 from data.settings import Settings
 from data.tables import Tables
 from features.order import by_group_and_time
-from features.windows import DAY, NEVER, Bools, Floats, Ints, Timeline
+from features.windows import DAY, NEVER, Bools, Column, Floats, Ints, Timeline
 
 OPEN, WON, LOST = 0, 1, 2
 OUTCOMES = {"open": OPEN, "won": WON, "lost": LOST, "closed_won": WON, "closed_lost": LOST}
 WAYS = ("inbound", "outbound")
+NOWHERE = -2
 PROPERTIES = ("stage", "amount", "expected_close_date", "owner_id")
 
 
@@ -97,19 +98,16 @@ def known_from(created: Ints, history: pd.DataFrame) -> Ints:
     return np.maximum(created, earliest)
 
 
-def superseded(rows: pd.DataFrame) -> Bools:
+def superseded(deal: Ints, happened: Ints, known: Ints, closing: Bools | None = None) -> Bools:
     """Late entries about a time before a change that was already known: they no longer hold.
 
     A closing is never superseded; it counts from when it was known, for backdating it is common.
     """
-    closing = rows["outcome"].to_numpy() != OPEN if "outcome" in rows else False
-    since = pd.Series(np.where(closing, rows["known"], rows["happened"]), rows.index)
-    deal, at = rows["deal"].to_numpy(), since.to_numpy()
+    at = happened if closing is None else np.where(closing, known, happened)
     if not ((at[1:] < at[:-1]) & (deal[1:] == deal[:-1])).any():
-        return np.zeros(len(rows), bool)
-    latest = since.groupby(rows["deal"]).cummax()
-    late: Bools = (since < latest).to_numpy() & np.logical_not(closing)
-    return late
+        return np.zeros(len(at), bool)
+    late: Bools = at < pd.Series(at).groupby(deal).cummax().to_numpy()
+    return late if closing is None else late & ~closing
 
 
 def property_timelines(
@@ -121,39 +119,40 @@ def property_timelines(
     `label` (code of its text; the second result holds the texts) and `date` (microseconds): which
     of the three is meant is for the vocabulary to say, for a later value must not change it.
     """
-    custom = sorted(set(history["property"].unique()) - set(PROPERTIES))
+    code, names = pd.factorize(history["property"])
+    place = {name: n for n, name in enumerate(names.to_numpy(object))}
+    custom = sorted(set(place) - set(PROPERTIES))
+    deal, happened, known = (history[name].to_numpy() for name in ("deal", "happened", "known"))
     timelines, labels = {}, {}
     for name in [*PROPERTIES[1:], *custom]:
-        rows = history[history["property"] == name]
-        rows = rows[~superseded(rows)]
-        columns = {"value": _as_numbers(name, rows, tables, settings, owners)}
+        rows = np.flatnonzero(code == place[name]) if name in place else np.zeros(0, np.int64)
+        rows = rows[~superseded(deal[rows], happened[rows], known[rows])]
+        text = pd.Series(history["value"].array.take(rows))
+        columns = {"value": _as_numbers(name, text, deal[rows], tables, settings, owners)}
         if name in custom:
-            codes = encode(rows["value"])
+            codes = encode(text)
             labels[name] = codes.names
-            columns |= {"label": codes.code.astype(float), "date": as_dates(rows["value"])}
+            columns |= {"label": codes.code.astype(float), "date": as_dates(text)}
+        at = happened[rows].astype(float)
         timelines[name] = Timeline.of(
-            rows["deal"].to_numpy(),
-            rows["known"].to_numpy(),
-            groups=deals,
-            happened=rows["happened"].to_numpy(float),
-            **columns,
+            deal[rows], known[rows], groups=deals, happened=at, **columns
         )
     return timelines, labels
 
 
 def _as_numbers(
-    name: str, rows: pd.DataFrame, tables: Tables, settings: Settings, owners: Codes
+    name: str, text: pd.Series, deal: Ints, tables: Tables, settings: Settings, owners: Codes
 ) -> Floats:
     """(rows,) a property's text as the number that a timeline holds; NaN where it says nothing."""
     if name == "owner_id":
-        code = {owner: float(number) for number, owner in enumerate(owners.names)}
-        return np.asarray(rows["value"].map(code), float)
+        code = positions(pd.Index(owners.names, dtype="str"), text)
+        return np.where(code < 0, np.nan, code.astype(float))
     if name == "expected_close_date":
-        return as_dates(rows["value"])
-    numbers: Floats = pd.to_numeric(rows["value"], errors="coerce").to_numpy(float)
-    if name == "amount":
+        return as_dates(text)
+    numbers: Floats = pd.to_numeric(text, errors="coerce").to_numpy(float)
+    if name == "amount" and settings.rates:
         rate = tables.deals["currency"].map(settings.rates).astype(float).fillna(1.0).to_numpy()
-        numbers = numbers * rate[rows["deal"]]
+        numbers = numbers * rate[deal]
     return numbers
 
 
@@ -168,8 +167,7 @@ def activity_timeline(tables: Tables, index: pd.Index, owners: Codes, contacts: 
     happened = micros(rows["occurred_at"])
     recorded = known_at(rows["occurred_at"], rows["recorded_at"])
     tail = len(rows)
-    flags = {kind: (rows["type"] == kind).to_numpy(bool) for kind in ACTIVITY_TYPES}
-    flags |= {way: (rows["direction"] == way).to_numpy(bool) for way in WAYS}
+    flags = _flags(rows["type"], ACTIVITY_TYPES) | _flags(rows["direction"], WAYS)
     timeline = Timeline.of(
         positions(index, rows["deal_id"]),
         np.maximum(happened, recorded),
@@ -183,3 +181,10 @@ def activity_timeline(tables: Tables, index: pd.Index, owners: Codes, contacts: 
     contact = timeline.values["contact"]
     met_before = pd.Series(timeline.group * contacts.size + contact).duplicated().to_numpy()
     return timeline.having(**timeline.values, new_contact=(contact >= 0) & ~met_before)
+
+
+def _flags(words: pd.Series, wanted: tuple[str, ...]) -> dict[str, Column]:
+    """Where each of the words wanted stands."""
+    code, found = pd.factorize(words)
+    place = {word: n for n, word in enumerate(found.to_numpy(object))}
+    return {word: code == place.get(word, NOWHERE) for word in wanted}

@@ -134,12 +134,16 @@ def _known(table: pd.DataFrame, key: str, column: str) -> dict[str, str]:
     """Name by identifier, where the table has such a column and it holds one."""
     if column not in table:
         return {}
-    rows = table.drop_duplicates(key).dropna(subset=[key, column])
-    return dict(zip(rows[key], rows[column].astype("str"), strict=True))
+    told: dict[str, str] = {}
+    names = table[column].astype("str").to_numpy(object)
+    for name, called in zip(table[key].to_numpy(object), names, strict=True):
+        told.setdefault(name, called)
+    return {name: called for name, called in told.items() if isinstance(called, str)}
 
 
 def _called(ids: pd.Series, names: dict[str, str]) -> pd.Series:
-    return ids.map(names).astype("str").fillna(ids)
+    called = [names.get(each, each) for each in ids.to_numpy(object)]
+    return pd.Series(called, ids.index, dtype="str")
 
 
 def reasons_of(bundle: Bundle, scored: Scored, rows: Ints) -> list[list[Reason]]:

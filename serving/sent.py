@@ -13,8 +13,10 @@ from data.contract import CONTRACT
 from data.sources import raw_tables
 from data.tables import OF_A_DEAL, Tables, conform
 from data.validation import Validated, validate
+from features.facts import known_at, micros
 from features.guests import received
 from features.history import History
+from features.windows import NEVER
 from serving.messages import SentDeal
 from serving.problems import problem
 from serving.sent_plain import plain_tables
@@ -62,7 +64,7 @@ def with_sent(view: View, deals: Sequence[SentDeal], now: pd.Timestamp, *, pinne
     new = plain_tables(deals, now, view)
     if new is None:
         new = judged(deals, now, view.history.tables)
-    later = not pinned and _latest(new) >= view.instant
+    later = not pinned and _latest(new) >= view.as_of
     as_of = to_micros(now) if later else view.as_of
     return hosted(view, new, as_of, (*view.notices, *_unread(new)))
 
@@ -159,28 +161,29 @@ def _like(rows: pd.DataFrame, stored: pd.DataFrame, text: pd.DataFrame) -> pd.Da
     return rows
 
 
-def _latest(new: Tables) -> pd.Timestamp:
-    """When the last of the sent facts became known."""
+def _latest(new: Tables) -> int:
+    """When the last of the sent facts became known: microseconds since 1970 UTC."""
     changes, activities = new.deal_history, new.activities
     known = [
-        new.deals["created_at"],
-        changes["recorded_at"].fillna(changes["changed_at"]),
-        activities["recorded_at"].fillna(activities["occurred_at"]),
+        micros(new.deals["created_at"]),
+        known_at(changes["changed_at"], changes["recorded_at"]),
+        known_at(activities["occurred_at"], activities["recorded_at"]),
     ]
-    latest: pd.Timestamp = pd.concat(known).max()
-    return latest
+    return max(int(each.max(initial=-NEVER)) for each in known)
 
 
 def _unread(new: Tables) -> list[str]:
     """Say where a deal tells an amount that its history does not: no model reads it there."""
-    told = new.deal_history.loc[new.deal_history["property"] == "amount", "deal_id"]
-    deals = new.deals[new.deals["amount"].notna() & ~new.deals["deal_id"].isin(told)]
-    if deals.empty:
+    changes = (new.deal_history[name].to_numpy(object) for name in ("deal_id", "property"))
+    told = {deal_id for deal_id, name in zip(*changes, strict=True) if name == "amount"}
+    known = new.deals["deal_id"].to_numpy(object)[~np.isnan(new.deals["amount"].to_numpy(float))]
+    untold = [deal_id for deal_id in known if deal_id not in told]
+    if not untold:
         return []
-    ids = ", ".join(deals["deal_id"].head(3))
+    ids = ", ".join(untold[:3])
     return [
-        f"{len(deals)} sent deals ({ids}) have an amount that their history does not tell, and so "
-        "it is not read: send the change of the property `amount` with its time in `history`"
+        f"{len(untold)} sent deals ({ids}) have an amount that their history does not tell, and "
+        "so it is not read: send the change of the property `amount` with its time in `history`"
     ]
 
 

@@ -101,11 +101,15 @@ class AmountModel:
         """(n,) mean amount if won, firm's currency; NaN where the history holds no won amount."""
         if not self.wins:
             return np.full(len(known), np.nan)
-        has = known > 0
-        base = np.log(np.where(has, known, 1.0))
-        with_amount = np.exp(base + self.ratio.predict(features)) * self.ratio.smearing
-        without = np.exp(self.level.predict(without_size(features))) * self.level.smearing
-        return np.where(has, with_amount, without)
+        has, found = known > 0, np.full(len(known), np.nan)
+        if has.any():
+            base = np.log(np.where(has, known, 1.0))
+            with_amount = np.exp(base + self.ratio.predict(features)) * self.ratio.smearing
+            found = np.where(has, with_amount, found)
+        if not has.all():
+            without = np.exp(self.level.predict(without_size(features))) * self.level.smearing
+            found = np.where(has, found, without)
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for the bundle."""

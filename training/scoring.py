@@ -100,11 +100,9 @@ def _frame(
     columns |= _close_dates(incidence, snapshots.time)
     columns["priority"] = np.where(np.isnan(revenue), columns["p_won_90"], revenue)  # type: ignore[call-overload]
     columns |= context(history, snapshots)
-    frame = pd.DataFrame(columns)
-    frame["tier"] = bundle.tier
-    frame["model_version"] = bundle.version
-    frame["as_of"] = pd.to_datetime(snapshots.time, unit="us", utc=True)
-    return frame
+    columns |= {"tier": bundle.tier, "model_version": bundle.version}
+    columns["as_of"] = pd.to_datetime(snapshots.time, unit="us", utc=True)
+    return pd.DataFrame(columns)
 
 
 def _close_dates(incidence: Incidence, time: Ints) -> dict[str, object]:
@@ -155,5 +153,8 @@ def current_owner(history: History, snapshots: Snapshots) -> pd.Series:
 
 def team_of(history: History, owner: pd.Series) -> pd.Series:
     """(n,) team of each owner; missing where there is none."""
-    teams = history.tables.owners.drop_duplicates("owner_id").set_index("owner_id")["team"]
-    return owner.map(teams)
+    teams: dict[str, str] = {}
+    told = (history.tables.owners[name].to_numpy(object) for name in ("owner_id", "team"))
+    for name, team in zip(*told, strict=True):
+        teams.setdefault(name, team)
+    return pd.Series([teams.get(n) for n in owner.to_numpy(object)], owner.index, dtype="str")
