@@ -69,14 +69,22 @@ def score(bundle: Bundle, history: History, as_of: int, deals: Ints | None = Non
     snapshots = open_deals(history, as_of)
     if deals is not None:
         snapshots = snapshots.take(np.isin(snapshots.deal, deals))
-    features = compute_features(history, bundle.vocabulary, snapshots, bundle.features)
+    features, facts = _features(bundle, history, snapshots)
     incidence = bundle.close.incidence(features)
     known = history.changes["amount"].last("value", snapshots.deal, snapshots.time)
     amount = bundle.amount.expected(features, known)
     frame = _frame(bundle, history, snapshots, incidence, amount, known)
-    facts = compute_features(history, bundle.vocabulary, snapshots, FACTS)
     facts = facts.assign(stage=frame["stage"].to_numpy(object))
     return Scored(snapshots, features, incidence, amount, frame, facts)
+
+
+def _features(
+    bundle: Bundle, history: History, snapshots: Snapshots
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What the model reads and what sentences are made of, by one call: much of it is shared."""
+    names = list(dict.fromkeys([*bundle.features, *FACTS]))
+    found = compute_features(history, bundle.vocabulary, snapshots, names)
+    return found.iloc[:, : len(bundle.features)], found[list(FACTS)]
 
 
 def _frame(
@@ -115,7 +123,7 @@ def _close_dates(incidence: Incidence, time: Ints) -> dict[str, object]:
     for name, q in QUANTILES.items():
         first = np.argmax(share >= q, axis=1) if len(share) else np.zeros(0, int)
         at = time + (days[first] * DAY).astype(np.int64)
-        dates[f"close_date_{name}"] = pd.to_datetime(at, unit="us", utc=True).floor("D")
+        dates[f"close_date_{name}"] = pd.to_datetime(at // DAY * DAY, unit="us", utc=True)
     return dates
 
 
@@ -145,10 +153,10 @@ def current_owner(history: History, snapshots: Snapshots) -> pd.Series:
     For showing and rolling up only: no feature reads the export's value.
     """
     code = history.changes["owner_id"].last("value", snapshots.deal, snapshots.time)
-    names = pd.Series([*history.owners.names, None], dtype="str")
-    owner = names.iloc[np.nan_to_num(code, nan=-1).astype(int)].reset_index(drop=True)
-    exported = history.tables.deals["owner_id"].iloc[snapshots.deal].reset_index(drop=True)
-    return owner.where(owner.notna(), exported)
+    names = np.array([*history.owners.names, None], object)
+    owner = names[np.nan_to_num(code, nan=-1).astype(int)]
+    exported = history.tables.deals["owner_id"].array.take(snapshots.deal).to_numpy(object)
+    return pd.Series(np.where(np.isnan(code), exported, owner), dtype="str")
 
 
 def team_of(history: History, owner: pd.Series) -> pd.Series:

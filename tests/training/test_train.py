@@ -86,7 +86,7 @@ def test_history_too_short_to_test_on_gets_the_table_and_the_reason_says_so():
     [
         ("logistic", 0.0009, 0.001),
         ("logistic", 0.004, 0.005),
-        ("blend", 0.004, 0.005),
+        ("blend", -0.0001, 0.02),
         ("full", -0.001, 0.001),
         ("full", -0.5, 0.01),
     ],
@@ -102,7 +102,7 @@ def test_model_that_does_not_earn_its_place_gives_way_to_the_table_with_the_figu
 
 @pytest.mark.parametrize(
     ("tier", "mean", "error"),
-    [("full", 0.004, 0.005), ("full", -0.002, 0.006)],
+    [("blend", 0.001, 0.02), ("full", 0.004, 0.005), ("full", -0.002, 0.006)],
 )
 def test_model_within_the_noise_is_served_where_deals_are_many_and_the_reason_says_so(
     tier, mean, error
@@ -179,7 +179,7 @@ def test_longest_horizon_is_that_of_the_history_and_two_years_at_most(panel):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("count", "seed"), [(600, 0), (600, 1), (2000, 2)])
+@pytest.mark.parametrize(("count", "seed"), [(600, 0), (2000, 1), (2000, 2)])
 def test_history_without_signal_is_served_by_the_table_and_says_so(make_history, count, seed):
     bundle = train(make_history(by_chance(count, seed)), MICROS).bundle
     assert bundle.tier == "table"
