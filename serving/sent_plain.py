@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -128,6 +128,7 @@ def _number_text(value: Any) -> str:
     return repr(value)
 
 
+@lru_cache(maxsize=4_096)
 def _micros(value: str) -> int:
     """Microseconds since 1970 UTC of a time written plainly."""
     try:
