@@ -3,8 +3,8 @@
 `python -m experiments.serving_speed [--workspace DIR] [--seconds 10] [--memory 200000] [--write]`
 The three serve one bundle in one process each, on ready-made features, and take turns at every
 case, so that whatever else runs on the machine disturbs them alike. Then the service alone: a
-whole deal with 200 activities, its memory over many requests, and on two workers, as docs/deploy.md
-has it, the daily list and many clients with features.
+whole deal with 200 activities, its memory over many requests, and on two workers, as
+docs/deploy.md has it, the daily list and many clients with features.
 `--write` puts the tables into docs/performance.md. Without a workspace a demo is made first.
 """
 
