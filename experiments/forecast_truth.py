@@ -27,7 +27,6 @@ from data.demo import Simulated, World, simulate, true_revenue
 from data.tables import Tables
 from features.history import History
 from features.windows import Floats
-from training.arrivals import fit_arrivals
 from training.forecast import TOTAL, Calendar, simulate_forecast
 from training.outlook import parts_of
 from training.scoring import score
@@ -82,9 +81,7 @@ def forecast_paths(history: History, at: int, paths: int = PATHS) -> Floats:
     """(paths, MONTHS) revenue to come after an instant, by a bundle trained as of it."""
     bundle = train(history, at).bundle
     calendar = Calendar.of(at, "month", MONTHS, history.settings.fiscal_year_start_month)
-    parts = parts_of(
-        bundle, history, calendar, score(bundle, history, at), fit_arrivals(history, at)
-    )
+    parts = parts_of(bundle, history, calendar, score(bundle, history, at))
     found = simulate_forecast(
         calendar, parts.deals, parts.new, parts.booked, paths=paths, spread=parts.spread
     )

@@ -15,7 +15,6 @@ import pandas as pd
 from features.fiscal import boundaries
 from features.history import History
 from features.windows import DAY
-from training.arrivals import fit_arrivals
 from training.outlook import make_outlook, parts_of
 from training.revenue_past import Answered, Asked, actuals
 from training.revenue_rivals import RIVALS, Field
@@ -56,7 +55,7 @@ def _next_month(history: History, day: str, progress: Callable[[str], None]) -> 
     bundle = train(history, as_of, lambda _: None).bundle
     outlook = make_outlook(bundle, history, as_of, periods=1)
     calendar, scored = outlook.calendar, outlook.scored
-    parts = parts_of(bundle, history, calendar, scored, fit_arrivals(history, as_of))
+    parts = parts_of(bundle, history, calendar, scored)
     row = outlook.frame[outlook.frame["scope"] == "total"].iloc[0]
     field = Field(
         history, Answered(Asked(as_of, 0), outlook.frame, calendar, parts, scored, bundle)

@@ -33,8 +33,6 @@ PSEUDO_WINS = 20.0
 PSEUDO_A_BIN = 5.0
 SHARE_HALF_LIFE = 400.0
 """Days after which a deal says half as much about how arrivals divide among segments."""
-SHOCK_PRIOR, SHOCK_PRIOR_QUARTERS = 0.08, 8.0
-"""Standard deviation of a quarter's shock (log scale) held to be likely, and its weight."""
 AGAIN_DAYS, AGAIN_BINS = 30, 24
 """Length and number of the steps in which wins of lost deals are foreseen."""
 LOSSES_DAYS = 180
@@ -52,7 +50,7 @@ class Arrivals:
     shares : (segments,) shares of the arrivals to come
     segment : (deals,) segment of each deal of the history
     again : (AGAIN_BINS,) wins a day to come of deals that were lost, by AGAIN_DAYS from the cut
-    shock_sd : standard deviation (log scale) of what moves all wins of a quarter together
+    arrived : (segments, days) new deals of each day up to the cut
     """
 
     created: DailyRate
@@ -61,7 +59,7 @@ class Arrivals:
     shares: Floats
     segment: Ints
     again: Floats
-    shock_sd: float
+    arrived: Floats
 
     @property
     def level_sd(self) -> float:
@@ -86,6 +84,18 @@ class Arrivals:
             wins = (_convolved(created, life) * rate + again) * share
             found[k] = np.bincount(period[inside], wins[inside], minlength=len(edges) - 1)
         return found
+
+    def wins_within(self, days: int) -> float:
+        """Expected wins of the days from the first midnight after the cut on, of all deals."""
+        begin = -(-self.created.cut // DAY) * DAY
+        ahead = begin + np.arange(days) * DAY
+        rate, found = self.won.rate(ahead), 0.0
+        for arrived, kernel in zip(self.arrived, self.kernels, strict=True):
+            later = np.concatenate([arrived, np.zeros(days)])
+            life = np.concatenate([kernel, np.zeros(days)])
+            found += float(_convolved(later, life)[len(arrived) :] @ rate)
+        new = self.wins_between(begin, np.array([begin, begin + days * DAY]))
+        return found + float(new.sum())
 
 
 def _midnights(first: int, end: int) -> Ints:
@@ -179,7 +189,7 @@ def fit_arrivals(history: History, cut: int) -> Arrivals:
         shares=shares / shares.sum(),
         segment=segment,
         again=_won_again(history, cut),
-        shock_sd=_shock_sd(wins, expected * won.rate(days.at), won.dispersion),
+        arrived=np.array(arrived),
     )
 
 
@@ -226,23 +236,6 @@ def _shrunk_kernel(arrived: Floats, age: Ints, calendar: Floats, whole: Floats) 
     bend = (wins + PSEUDO_A_BIN) / (usual * scale + PSEUDO_A_BIN)
     kernel: Floats = whole * scale * bend[of_age]
     return kernel
-
-
-def _shock_sd(wins: Floats, expected: Floats, dispersion: float) -> float:
-    """What the wins of past quarters vary beyond chance, shrunk to the prior."""
-    quarters = len(wins) // 91
-    parts = [
-        np.array_split(x[len(x) - 91 * quarters :], max(quarters, 1)) for x in (wins, expected)
-    ]
-    seen, usual = (np.array([part.sum() for part in side]) for side in parts)
-    ratio = seen / np.maximum(usual, 1.0) - 1
-    # A few wins say nothing of a shock: each quarter weighs by how small chance is beside it.
-    weight = 1 / (1 + dispersion / np.maximum(usual, 1e-9) / SHOCK_PRIOR**2)
-    excess = weight @ (ratio**2 - dispersion / np.maximum(usual, 1.0))
-    variance = (SHOCK_PRIOR_QUARTERS * SHOCK_PRIOR**2 + excess) / (
-        SHOCK_PRIOR_QUARTERS + weight.sum()
-    )
-    return float(np.sqrt(np.clip(variance, (SHOCK_PRIOR / 2) ** 2, 0.5**2)))
 
 
 def _won_again(history: History, cut: int) -> Floats:

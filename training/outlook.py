@@ -13,7 +13,7 @@ from features.history import WON, History
 from features.snapshots import Snapshots
 from features.windows import DAY, Bools, Floats, Ints
 from training.amount import closing_amounts
-from training.arrivals import Arrivals, fit_arrivals
+from training.arrivals import Arrivals
 from training.bundle import Bundle
 from training.forecast import (
     PATHS,
@@ -26,6 +26,7 @@ from training.forecast import (
     simulate_forecast,
 )
 from training.scoring import Scored, current_owner, score, team_of
+from training.shock import arrivals_at, shock_at
 from training.targets import Targets, with_targets
 from training.timing import calendar_days
 
@@ -84,9 +85,7 @@ def make_outlook(
     scored = scored or score(bundle, history, as_of)
     calendar = Calendar.of(as_of, period, periods, history.settings.fiscal_year_start_month)
     priced = bundle.amount.wins > 0
-    # Whatever the periods asked: the arrivals of an instant are fitted once.
-    arrivals = history.index(f"arrivals:{as_of}", lambda: fit_arrivals(history, as_of))
-    parts = parts_of(bundle, history, calendar, scored, arrivals)
+    parts = parts_of(bundle, history, calendar, scored)
     simulation = simulate_forecast(
         calendar,
         parts.deals,
@@ -121,14 +120,18 @@ class Parts:
     spread: Spread
 
 
-def parts_of(
-    bundle: Bundle, history: History, calendar: Calendar, scored: Scored, arrivals: Arrivals
-) -> Parts:
-    """Gather them; `arrivals` are those learned as of the calendar's instant."""
+def parts_of(bundle: Bundle, history: History, calendar: Calendar, scored: Scored) -> Parts:
+    """Gather them; arrivals and shock are learned as of the calendar's instant."""
     priced = bundle.amount.wins > 0
+    arrivals = arrivals_at(history, calendar.as_of)
     new = _new(history, calendar.as_of, calendar, arrivals, priced)
     deals = _open(scored, bundle, history, calendar, arrivals, priced)
-    spread = corrected(_spread(arrivals, new), deals, new, bundle.card.get(TERMS, {}))
+    spread = corrected(
+        _spread(shock_at(history, calendar.as_of), arrivals, new),
+        deals,
+        new,
+        bundle.card.get(TERMS, {}),
+    )
     return Parts(deals, new, _booked(history, calendar, priced), spread)
 
 
@@ -187,11 +190,11 @@ def _open(
     )
 
 
-def _spread(arrivals: Arrivals, new: NewDeals) -> Spread:
+def _spread(shock: float, arrivals: Arrivals, new: NewDeals) -> Spread:
     """What the models may be wrong by, from the number of wins behind them."""
     wins = max(len(new.amounts), 1)
     return Spread(
-        shock=arrivals.shock_sd,
+        shock=shock,
         opened=float(np.hypot(OPEN_LEVEL_SD, 1 / np.sqrt(wins))),
         new=arrivals.level_sd,
         amount=min(_mean_error(new), 0.5),

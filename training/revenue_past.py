@@ -19,7 +19,6 @@ from features.history import History
 from features.vocabulary import learn_vocabulary
 from features.windows import DAY, Floats, Ints
 from training.amount import closing_amounts, fit_amount
-from training.arrivals import Arrivals, fit_arrivals
 from training.bundle import Bundle
 from training.close import fit_close
 from training.forecast import TOTAL, Calendar, Simulation, simulate_forecast
@@ -152,17 +151,16 @@ def replay(
     paths below what came).
     """
     origins = quarter_starts(past.history, past.as_of)
-    bundle, scored, arrivals, frames = None, None, None, []
+    bundle, scored, at, frames = None, None, 0, []
     for number, each in enumerate(asked, 1):
         cut = max(q for q in origins if q <= each.at)
         if bundle is None or bundle.cut != cut:
             progress(f"learning as of {_day(cut)}")
             bundle = light_bundle(past, cut)
-        if scored is None or arrivals is None or arrivals.created.cut != each.at:
+        if scored is None or at != each.at:
             progress(f"forecasting {_day(each.at)} ({number} of {len(asked)})")
-            scored = score(bundle, past.history, each.at)
-            arrivals = fit_arrivals(past.history, each.at)
-        frames.append(look(_answer(past, each, bundle, scored, arrivals)))
+            scored, at = score(bundle, past.history, each.at), each.at
+        frames.append(look(_answer(past, each, bundle, scored)))
     return pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(KEY))
 
 
@@ -170,13 +168,11 @@ def _day(at: int) -> str:
     return f"{pd.Timestamp(at, unit='us', tz='UTC'):%Y-%m-%d}"
 
 
-def _answer(
-    past: Past, asked: Asked, bundle: Bundle, scored: Scored, arrivals: Arrivals
-) -> Answered:
+def _answer(past: Past, asked: Asked, bundle: Bundle, scored: Scored) -> Answered:
     start_month = past.history.settings.fiscal_year_start_month
     periods = 1 if asked.day else LEADS
     calendar = Calendar.of(asked.at, asked.kind, periods, start_month)
-    parts = parts_of(bundle, past.history, calendar, scored, arrivals)
+    parts = parts_of(bundle, past.history, calendar, scored)
     found = simulate_forecast(
         calendar, parts.deals, parts.new, parts.booked, paths=PATHS, spread=parts.spread
     )
