@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -206,8 +207,8 @@ def currency(history: History) -> str:
     """Give the currency of all amounts: of the settings, else the most frequent; empty if none."""
 
     def usual() -> str:
-        told = history.tables.deals["currency"].dropna()
-        return "" if told.empty else str(told.mode().iloc[0])
+        told = Counter(history.tables.deals["currency"].dropna().to_numpy(object))
+        return min(told, key=lambda name: (-told[name], name), default="")
 
     return history.settings.currency or history.index("currency", usual)
 

@@ -125,7 +125,7 @@ def _flags(scored: Scored, overdue: Bools, history: History) -> pd.Series:
         "overdue": overdue,
         "single contact": scored.facts["contacts_90d_count"] == 1,
     }
-    table = pd.DataFrame(marks).to_numpy(bool)
+    table = np.column_stack([np.asarray(mark, bool) for mark in marks.values()])
     words = np.array(list(marks), object)
     return pd.Series([list(words[row]) for row in table], frame.index, object)
 
