@@ -54,7 +54,7 @@ bento: $(STAMP)  ## the service, its models and data (of ./workspace) in one arc
 		&& PATH="$$shim:$$PATH" BENTOML_DO_NOT_TRACK=True $(BIN)/bentoml build; code=$$?; rm -r "$$shim"; exit $$code
 
 lock: $(STAMP)  ## resolve requirements.lock anew (needs `uv`); hashes only, no addresses
-	uv pip compile --python-version 3.11 --extra dev --extra postgres --generate-hashes --no-emit-index-url --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
+	uv pip compile --python-version 3.11 --extra dev --extra postgres --generate-hashes --no-emit-index-url --no-strip-extras --no-header --no-annotate --upgrade pyproject.toml -o requirements.lock
 
 clean:  ## remove .venv, caches and the demo workspace
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis workspace htmlcov .coverage*
