@@ -6,20 +6,24 @@ than the model does.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from pydantic_core import from_json, to_json
 
+from features.windows import Floats
 from serving.answers import head
 from serving.problems import problem
 from serving.replies import Content
 from serving.view import View
 from training.bundle import Bundle
 from training.scoring import HORIZONS
+from training.trees import Matrix
 
+NAMES = tuple(
+    f"p_{side}{by}" for side in ("won", "lost") for by in (*(f"_{h}" for h in HORIZONS), "")
+)
+"""What a row is answered with: by each horizon, and ever."""
 MOST_ROWS = 1_000
 QUICK_BYTES = 200_000
 """Bodies up to this are answered at once; a longer one would keep others waiting."""
@@ -34,46 +38,17 @@ def predicted(view: View, body: bytes) -> bytes:
     ProblemError
         400 for what is no JSON, 422 for what are no features of the model.
     """
-    features = _features(view, body)
-    found = chances(view.bundle, features)
-    rows = [dict(zip(found, row, strict=True)) for row in zip(*found.values(), strict=True)]
+    found = chances(view.bundle, _matrix(view.bundle, *_parts(body)))
+    rows = [dict(zip(NAMES, row, strict=True)) for row in found.tolist()]
     return to_json({**head(view), "rows": rows})
 
 
-def chances(bundle: Bundle, features: pd.DataFrame) -> dict[str, list[float]]:
-    """Columns p_won_30 ... p_lost of rows of features, as the scores have them."""
-    incidence = bundle.close.incidence(features)
-    found: dict[str, list[float]] = {}
-    for side, by in (("won", incidence.won_by), ("lost", incidence.lost_by)):
-        curve = by(HORIZONS)
-        found |= {f"p_{side}_{h}": curve[:, k].tolist() for k, h in enumerate(HORIZONS)}
-        ever = incidence.won if side == "won" else incidence.lost
-        found[f"p_{side}"] = ever[:, -1].tolist()
-    return found
-
-
-def _features(view: View, body: bytes) -> pd.DataFrame:
-    """(rows, features) matrix in the order of the model; what was not sent is missing."""
-    columns, data = _parts(body)
-    matrix = _matrix(columns, data)
-    wanted = view.bundle.features
-    if columns == list(wanted):
-        return pd.DataFrame(matrix, columns=_names(tuple(wanted)), copy=False)
-    if unknown := [name for name in columns if name not in set(wanted)]:
-        raise problem(
-            422,
-            f"columns: {unknown[0][:50]!r} is no feature of model {view.bundle.version}",
-            "send the features of the model; `dealcast features` describes them",
-            field="columns",
-            value=unknown[0],
-        )
-    return pd.DataFrame(matrix, columns=columns).reindex(columns=list(wanted))
-
-
-@lru_cache(maxsize=4)
-def _names(features: tuple[str, ...]) -> pd.Index:
-    """Names as the index of a frame: they take longer to make than a row's frame."""
-    return pd.Index(features)
+def chances(bundle: Bundle, rows: Matrix) -> Floats:
+    """(n, NAMES) probabilities of rows of the features of a bundle, as the scores have them."""
+    incidence = bundle.close.incidence_of(rows, bundle.features)
+    parts = [incidence.won_by(HORIZONS), incidence.won[:, -1:]]
+    parts += [incidence.lost_by(HORIZONS), incidence.lost[:, -1:]]
+    return np.concatenate(parts, axis=1)
 
 
 def _parts(body: bytes) -> tuple[list[str], list[Any]]:
@@ -93,17 +68,31 @@ def _parts(body: bytes) -> tuple[list[str], list[Any]]:
     return columns, data
 
 
-def _matrix(columns: list[str], data: list[Any]) -> Any:
+def _matrix(bundle: Bundle, columns: list[str], data: list[Any]) -> Matrix:
+    """(n, features) matrix in the order of the model; what was not sent is missing."""
     try:
         with np.errstate(over="ignore"):
-            matrix = np.array(data, np.float64).astype(np.float32)
+            sent = np.array(data, np.float64).astype(np.float32)
     except (TypeError, ValueError) as error:
         raise problem(422, f"data: {error}", REMEDY, field="data") from error
-    if matrix.ndim != 2 or matrix.shape[1] != len(columns) or np.isinf(matrix).any():
+    if sent.ndim != 2 or sent.shape[1] != len(columns) or np.isinf(sent).any():
         raise problem(
             422,
             f"data: rows of {len(columns)} finite numbers or nulls are asked for",
             REMEDY,
             field="data",
         )
-    return matrix
+    if columns == list(bundle.features):
+        return sent
+    place = {name: n for n, name in enumerate(bundle.features)}
+    if unknown := [name for name in columns if name not in place]:
+        raise problem(
+            422,
+            f"columns: {unknown[0][:50]!r} is no feature of model {bundle.version}",
+            "send the features of the model; `dealcast features` describes them",
+            field="columns",
+            value=unknown[0],
+        )
+    rows = np.full((len(sent), len(place)), np.nan, np.float32)
+    rows[:, [place[name] for name in columns]] = sent
+    return rows

@@ -58,7 +58,7 @@ class BoostedModel(Model):
     def raw(self, matrix: npt.NDArray[np.float32]) -> Floats:
         """(n,) log-odds of the rows of a matrix: LightGBM's own, to the last bit."""
         if self.forest is not None:
-            return np.asarray(self.forest.sums(matrix)[0])
+            return np.asarray(self.forest.of_rows(matrix)[0])
         return np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=1), float)
 
     @cached_property

@@ -93,6 +93,6 @@ def observed_expected(p: Floats, labels: Floats, weights: Floats) -> float:
     return float(weights @ labels) / expected if expected > 0 else float("nan")
 
 
-def calibrate(logits: Floats, slope: float, offset: float) -> Floats:
-    """(n,) calibrated probabilities."""
+def calibrate(logits: Floats, slope: float | Floats, offset: float | Floats) -> Floats:
+    """Calibrated probabilities, in the shape of the log-odds."""
     return expit(offset + slope * logits)

@@ -12,7 +12,7 @@ consistent with itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,8 @@ from features.windows import DAY, Bools, Floats, Ints
 from training.calibration import calibrate
 from training.incidence import KNOTS, Incidence, coherent, tail_of
 from training.learners import Learner, Model, expit
-from training.together import logits_of
+from training.together import together
+from training.trees import Matrix
 
 STEPS = {56: 28, 84: 28, 112: 28, 196: 84}
 """Length in days of the step by which each knot after the first builds on an earlier one."""
@@ -112,10 +113,15 @@ class CloseModel:
 
     def incidence(self, features: pd.DataFrame) -> Incidence:
         """Coherent, calibrated curves of n deals."""
-        found = logits_of([*self.won, *self.lost], features)
-        sides = np.split(found, [len(self.won)], axis=1)
-        raw = [calibrate(sides[n], self.slope[n], self.offset[n]) for n in (0, 1)]
-        won, lost = coherent(*raw)
+        names = features.columns.to_numpy(object).tolist()
+        return self.incidence_of(features.to_numpy(np.float32), names)
+
+    def incidence_of(self, rows: Matrix, names: Sequence[str]) -> Incidence:
+        """Give the same of an (n, features) matrix whose columns are `names`."""
+        found = together([*self.won, *self.lost], names).logits(rows)
+        sides = (len(self.won), len(self.lost))
+        raw = calibrate(found, np.repeat(self.slope, sides), np.repeat(self.offset, sides))
+        won, lost = coherent(raw[:, : sides[0]], raw[:, sides[0] :])
         return Incidence(won, lost, self.tail_days, self.longest)
 
 

@@ -8,11 +8,12 @@ both never fall, and won + lost never exceeds 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
 
-from features.windows import Floats
+from features.windows import Floats, Ints
 
 KNOTS: tuple[int, ...] = (28, 56, 84, 112, 196)
 """Days ahead at which models answer; the `ever` of each curve comes after the last."""
@@ -47,19 +48,26 @@ class Incidence:
         return self._by(self.lost, days)
 
     def _by(self, curve: Floats, days: npt.ArrayLike) -> Floats:
-        asked = np.atleast_1d(np.asarray(days, float))
-        at = np.concatenate([[0.0], self.knots])
+        asked = tuple(np.atleast_1d(np.asarray(days, float)).tolist())
+        right, share, beyond = _between(self.knots, asked)
         values = np.concatenate([np.zeros((len(curve), 1)), curve[:, :-1]], axis=1)
-        right = np.clip(np.searchsorted(at, asked, side="left"), 1, len(at) - 1)
-        share = np.clip((asked - at[right - 1]) / (at[right] - at[right - 1]), 0.0, 1.0)
-        low, high = values[:, right - 1], values[:, right]
+        low, high = values.take(right - 1, axis=1), values.take(right, axis=1)
         # Rounding must not take a day's value above that of a later day.
         inside = np.minimum(low + (high - low) * share, high)
-        beyond = np.maximum(asked - at[-1], 0.0)
-        rest = (curve[:, -1] - curve[:, -2])[:, None]
-        tail = rest * -np.expm1(-beyond / self.tail_days)
-        whole = asked >= self.longest
-        return np.where(whole, curve[:, [-1]], np.minimum(inside + tail, curve[:, [-1]]))
+        ever = curve[:, -1:]
+        tail = (ever - curve[:, -2:-1]) * -np.expm1(-beyond / self.tail_days)
+        found = np.minimum(inside + tail, ever)
+        whole = [day >= self.longest for day in asked]
+        return np.where(whole, ever, found) if any(whole) else found
+
+
+@lru_cache(maxsize=64)
+def _between(knots: tuple[int, ...], days: tuple[float, ...]) -> tuple[Ints, Floats, Floats]:
+    """(horizons,) knot after each day, share of the way to it, and days beyond the last knot."""
+    asked, at = np.array(days), np.array([0.0, *knots])
+    right = np.clip(np.searchsorted(at, asked, side="left"), 1, len(at) - 1)
+    share = np.clip((asked - at[right - 1]) / (at[right] - at[right - 1]), 0.0, 1.0)
+    return right, share, np.maximum(asked - at[-1], 0.0)
 
 
 def coherent(won: Floats, lost: Floats) -> tuple[Floats, Floats]:
@@ -68,19 +76,28 @@ def coherent(won: Floats, lost: Floats) -> tuple[Floats, Floats]:
     Each curve is raised to its running maximum; where an increment would push won + lost over 1,
     both increments are shrunk by the same factor to the mass that is left.
     """
-    rising = [np.maximum.accumulate(np.clip(c, 0.0, 1.0), axis=1) for c in (won, lost)]
-    steps = [np.diff(c, axis=1, prepend=0.0) for c in rising]
-    left = np.ones(len(won))
-    fixed_won, fixed_lost = np.empty_like(rising[0]), np.empty_like(rising[1])
-    total_won, total_lost = np.zeros(len(won)), np.zeros(len(won))
-    for k in range(won.shape[1]):
-        wanted = steps[0][:, k] + steps[1][:, k]
+    raised = np.maximum.accumulate(np.clip([won, lost], 0.0, 1.0), axis=2)
+    steps = raised.copy()
+    steps[:, :, 1:] -= raised[:, :, :-1]
+    total = steps.cumsum(axis=2)
+    left = np.maximum(1.0 - total[0] - total[1], 0.0)
+    wanted = steps[0] + steps[1]
+    crowded = (wanted[:, 0] > 1.0) | (wanted[:, 1:] > left[:, :-1]).any(axis=1)
+    if crowded.any():
+        total[:, crowded] = _shrunk(steps[:, crowded])
+    return total[0], total[1]
+
+
+def _shrunk(steps: Floats) -> Floats:
+    """(2, n, knots) sums of increments, of which each takes at most what is left."""
+    found, total = np.empty_like(steps), np.zeros(steps.shape[:2])
+    for k in range(steps.shape[2]):
+        left = np.maximum(1.0 - total[0] - total[1], 0.0)
+        wanted = steps[0, :, k] + steps[1, :, k]
         factor = np.where(wanted > left, left / np.maximum(wanted, 1e-300), 1.0)
-        total_won = total_won + steps[0][:, k] * factor
-        total_lost = total_lost + steps[1][:, k] * factor
-        left = np.maximum(1.0 - total_won - total_lost, 0.0)
-        fixed_won[:, k], fixed_lost[:, k] = total_won, total_lost
-    return fixed_won, fixed_lost
+        total = total + steps[:, :, k] * factor
+        found[:, :, k] = total
+    return found
 
 
 def tail_of(won: Floats, knots: tuple[int, ...] = KNOTS) -> float:

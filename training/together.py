@@ -1,8 +1,9 @@
 """Many models asked about the same rows: what they share is done once, the numbers stay the same.
 
 A close model is a dozen blends of trees and a regression whose columns are alike. One by one each
-would make those columns again; here they are made once, a block of rows at a time, and all trees
-are asked at once (see `trees`). Large batches take two threads.
+would make those columns again; here they are laid out once, a slab of rows at a time has its
+columns made once, all trees are asked at once (see `trees`), and so are all regressions. Large
+batches take two threads.
 """
 
 from __future__ import annotations
@@ -10,112 +11,180 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from features.windows import Floats
 from training.boosted import BoostedModel
-from training.few import FEW, flat_basis
+from training.flat import FlatBasis
 from training.learners import BlendModel, Model
-from training.logistic import Basis, LogisticModel
-from training.trees import Forest, Matrix
+from training.logistic import LogisticModel
+from training.trees import SLAB, Forest, Matrix
 
 MANY = 2_000
-"""Rows from which trees and regressions are asked side by side."""
-BLOCK = 2_048
-"""Rows whose columns of the regression are made at once."""
+"""Rows from which two threads share the slabs."""
 THREADS = 2
 MOST_KNOWN = 8
-_known: OrderedDict[tuple[int, ...], tuple[list[BoostedModel], Forest | None]] = OrderedDict()
+_known: OrderedDict[tuple[tuple[int, ...], tuple[str, ...]], Together] = OrderedDict()
 
-Answers = dict[int, Floats]
-"""Log-odds by the identity of the model that gave them."""
+Join = Callable[[Floats], Floats]
+"""From (parts, n) log-odds of the parts to (models, n) of the models."""
+
+
+@dataclass(frozen=True)
+class Regressions:
+    """Regressions that share a basis.
+
+    Attributes
+    ----------
+    intercepts : (models, 1)
+    coefficients : (models, columns)
+    """
+
+    basis: FlatBasis
+    intercepts: Floats
+    coefficients: Floats
+
+    @classmethod
+    def of(cls, models: Sequence[LogisticModel], names: Sequence[str]) -> Regressions:
+        """Lay them out, for rows whose columns are `names`."""
+        return cls(
+            FlatBasis.of(models[0].basis, names),
+            np.array([[model.intercept] for model in models]),
+            np.stack([model.coefficients for model in models]),
+        )
+
+    def linear(self, features: Matrix) -> Floats:
+        """(models, n) log-odds of (features, n)."""
+        # Not a product of matrices: how that adds up depends on how many rows there are.
+        found = np.einsum("ij,kj->ki", self.basis.columns(features), self.coefficients)
+        total: Floats = self.intercepts + found
+        return total
+
+
+@dataclass(frozen=True)
+class Together:
+    """Models laid out for rows whose columns are `names`.
+
+    Attributes
+    ----------
+    models : held, so that the ids by which this is known are not used again meanwhile
+    boosted : trees that cannot be laid out as a forest are asked one by one
+    others : models of other kinds
+    join : from the answers of forest, boosted, regressions and others to those of the models
+    """
+
+    models: tuple[Model, ...]
+    names: tuple[str, ...]
+    forest: Forest | None
+    boosted: tuple[BoostedModel, ...]
+    regressions: tuple[Regressions, ...]
+    others: tuple[Model, ...]
+    join: Join
+
+    @classmethod
+    def of(cls, models: Sequence[Model], names: Sequence[str]) -> Together:
+        """Lay models out."""
+        parts = {id(part): part for model in models for part in _parts(model)}.values()
+        boosted = [part for part in parts if isinstance(part, BoostedModel)]
+        groups: dict[int, list[LogisticModel]] = {}
+        for part in parts:
+            if isinstance(part, LogisticModel):
+                groups.setdefault(id(part.basis), []).append(part)
+        others = [p for p in parts if not isinstance(p, BoostedModel | LogisticModel)]
+        forest = Forest.of([part.booster for part in boosted]) if boosted else None
+        ordered = [*boosted, *(each for group in groups.values() for each in group), *others]
+        return cls(
+            models=tuple(models),
+            names=tuple(names),
+            forest=forest,
+            boosted=() if forest else tuple(boosted),
+            regressions=tuple(Regressions.of(group, names) for group in groups.values()),
+            others=tuple(others),
+            join=_join(models, {id(part): place for place, part in enumerate(ordered)}),
+        )
+
+    def logits(self, rows: Matrix) -> Floats:
+        """(n, models) log-odds of (n, features) rows."""
+        found = np.empty((len(rows), len(self.models)))
+        slabs = [slice(begin, begin + SLAB) for begin in range(0, len(rows), SLAB)]
+
+        def answer(slab: slice) -> None:
+            found[slab] = self._slab(rows[slab]).T
+
+        if len(rows) < MANY:
+            for slab in slabs:
+                answer(slab)
+        else:
+            with ThreadPoolExecutor(THREADS) as pool:
+                list(pool.map(answer, slabs))
+        return found
+
+    def _slab(self, rows: Matrix) -> Floats:
+        """(models, n) log-odds of as many rows as the cache holds."""
+        features = np.ascontiguousarray(rows.T)
+        found = [self.forest.sums(features)] if self.forest else []
+        found += [model.raw(rows)[None] for model in self.boosted]
+        found += [group.linear(features) for group in self.regressions]
+        if self.others:
+            frame = pd.DataFrame(rows, columns=list(self.names))
+            found += [model.logits(frame)[None] for model in self.others]
+        return self.join(np.concatenate(found))
+
+
+def together(models: Sequence[Model], names: Sequence[str]) -> Together:
+    """Give models as one; laid out once for those that are in use."""
+    key = (tuple(map(id, models)), tuple(names))
+    found = _known.get(key)
+    if found is None:
+        found = _known[key] = Together.of(models, names)
+        while len(_known) > MOST_KNOWN:
+            _known.popitem(last=False)
+    return found
 
 
 def logits_of(models: Sequence[Model], features: pd.DataFrame) -> Floats:
     """(n, models) log-odds: column k is `models[k].logits(features)`, to the last bit."""
     if not len(features) or not models:
         return np.zeros((len(features), len(models)))
-    leaves = {id(leaf): leaf for model in models for leaf in _leaves(model)}
-    known: Answers = {}
-    tasks = _tasks(list(leaves.values()), features)
-    if len(features) < MANY:
-        for task in tasks:
-            known |= task()
-    else:
-        with ThreadPoolExecutor(THREADS) as pool:
-            for each in [pool.submit(task) for task in tasks]:
-                known |= each.result()
-    return np.stack([_joined(model, known) for model in models], axis=1)
+    names = features.columns.to_numpy(object).tolist()
+    return together(models, names).logits(features.to_numpy(np.float32))
 
 
-def _leaves(model: Model) -> Iterator[Model]:
+def _parts(model: Model) -> Iterator[Model]:
     if isinstance(model, BlendModel):
         for part in model.parts:
-            yield from _leaves(part)
+            yield from _parts(part)
     else:
         yield model
 
 
-def _joined(model: Model, known: Answers) -> Floats:
-    if not isinstance(model, BlendModel):
-        return known[id(model)]
-    return model.joined([_joined(part, known) for part in model.parts])
+def _join(models: Sequence[Model], place: dict[int, int]) -> Join:
+    """Say how the answers of parts, each at its place, become those of models.
 
+    Blends of one shape are added up side by side, each in the order of its parts.
+    """
+    blends = [model for model in models if isinstance(model, BlendModel)]
+    if not blends:
+        at = np.array([place[id(model)] for model in models])
+        return lambda known: known.take(at, axis=0)
+    if len(blends) == len(models) and len({len(blend.parts) for blend in blends}) == 1:
+        joins = [
+            (np.array(weights)[:, None], _join(parts, place))
+            for weights, parts in zip(
+                zip(*(blend.weights for blend in blends), strict=True),
+                zip(*(blend.parts for blend in blends), strict=True),
+                strict=True,
+            )
+        ]
 
-def _tasks(leaves: list[Model], features: pd.DataFrame) -> Iterator[Callable[[], Answers]]:
-    regressions: dict[int, list[LogisticModel]] = {}
-    boosted: list[BoostedModel] = []
-    for leaf in leaves:
-        if isinstance(leaf, LogisticModel):
-            regressions.setdefault(id(leaf.basis), []).append(leaf)
-        elif isinstance(leaf, BoostedModel):
-            boosted.append(leaf)
-        else:
-            yield partial(_other, leaf, features)
-    if boosted:
-        yield partial(_boosted, boosted, features.to_numpy(np.float32))
-    for group in regressions.values():
-        yield partial(_regressions, group, features)
+        def added(known: Floats) -> Floats:
+            first, *others = (weight * join(known) for weight, join in joins)
+            total: Floats = sum(others, start=first)
+            return total
 
-
-def _boosted(models: list[BoostedModel], rows: Matrix) -> Answers:
-    forest = _forest(models)
-    found = [model.raw(rows) for model in models] if forest is None else forest.sums(rows)
-    return {id(model): answers for model, answers in zip(models, found, strict=True)}
-
-
-def _forest(models: list[BoostedModel]) -> Forest | None:
-    """Give the trees of some models as one forest; made once for those that are in use."""
-    key = tuple(map(id, models))
-    found = _known.get(key)
-    if found is None:
-        # What is kept holds the models, so that their ids are not used again meanwhile.
-        found = _known[key] = (models, Forest.of([model.booster for model in models]))
-        while len(_known) > MOST_KNOWN:
-            _known.popitem(last=False)
-    return found[1]
-
-
-def _other(model: Model, features: pd.DataFrame) -> Answers:
-    return {id(model): model.logits(features)}
-
-
-def _columns(basis: Basis, features: pd.DataFrame) -> Matrix:
-    if len(features) > FEW:
-        return basis.columns(features)[0]
-    names = features.columns.to_numpy(object).tolist()
-    return flat_basis(basis, names).columns(features.to_numpy(np.float32))
-
-
-def _regressions(models: list[LogisticModel], features: pd.DataFrame) -> Answers:
-    """Answers of regressions that share a basis."""
-    basis: Basis = models[0].basis
-    found = np.empty((len(models), len(features)))
-    for begin in range(0, len(features), BLOCK):
-        matrix = _columns(basis, features.iloc[begin : begin + BLOCK]).astype(float)
-        for place, model in zip(found, models, strict=True):
-            place[begin : begin + BLOCK] = model.linear(matrix)
-    return {id(model): answers for model, answers in zip(models, found, strict=True)}
+        return added
+    apart = [_join([model], place) for model in models]
+    return lambda known: np.concatenate([join(known) for join in apart])

@@ -198,15 +198,17 @@ class Forest:
             return None
         return _laid_out(trees, boosters[0].num_feature())
 
-    def sums(self, rows: Matrix) -> Floats:
-        """(models, n) sums of the trees' values for (n, features) rows."""
+    def of_rows(self, rows: Matrix) -> Floats:
+        """(models, n) sums of the trees' values for (n, features) rows, however many."""
         found = np.empty((self.models, len(rows)))
         for begin in range(0, len(rows), SLAB):
             part = np.ascontiguousarray(rows[begin : begin + SLAB].T)
-            found[:, begin : begin + SLAB] = self._sums(self.conditions.met(part))
+            found[:, begin : begin + SLAB] = self.sums(part)
         return found
 
-    def _sums(self, met: Masks) -> Floats:
+    def sums(self, features: Matrix) -> Floats:
+        """(models, n) sums of the trees' values for (features, n) columns of at most a slab."""
+        met = self.conditions.met(features)
         alive = met.take(self.split[0], axis=0)
         alive |= self.remain[0]
         other = np.empty_like(alive)

@@ -8,7 +8,7 @@ import pytest
 from training.boosted import BoostedModel
 from training.learners import BlendModel
 from training.scoring import score
-from training.together import MANY, logits_of
+from training.together import MANY, logits_of, together
 from training.trees import SLAB, Forest
 
 TIERS = ("table", "logistic", "blend", "full")
@@ -64,7 +64,7 @@ def by_lightgbm(boosters, rows):
 def test_a_forest_gives_the_numbers_of_lightgbm_to_the_last_bit(rows, strange, booster):
     forest = Forest.of([booster])
     for each in (rows, strange):
-        assert (forest.sums(each) == by_lightgbm([booster], each)).all()
+        assert (forest.of_rows(each) == by_lightgbm([booster], each)).all()
 
 
 @pytest.mark.parametrize("leaves", [2, 8, 12, 30, 64])
@@ -72,7 +72,7 @@ def test_trees_of_any_size_have_a_bit_for_each_leaf(leaves, rows, strange, label
     large = fitted(rows, label, num_leaves=leaves, min_data_in_leaf=5)
     told = large.dump_model()["tree_info"]
     assert max(tree["num_leaves"] for tree in told) > leaves / 2
-    assert (Forest.of([large]).sums(strange) == by_lightgbm([large], strange)).all()
+    assert (Forest.of([large]).of_rows(strange) == by_lightgbm([large], strange)).all()
 
 
 def test_a_tree_of_more_leaves_than_bits_is_left_to_lightgbm(rows, label):
@@ -86,15 +86,15 @@ def test_models_of_unequal_numbers_of_trees_share_a_forest(rows, strange, label,
     single = fitted(rows, label, min_data_in_leaf=len(rows))
     assert all("leaf_value" in t["tree_structure"] for t in single.dump_model()["tree_info"])
     boosters = [booster, single, fitted(rows, 1 - label, 3), fitted(rows, label, 45)]
-    assert (Forest.of(boosters).sums(strange) == by_lightgbm(boosters, strange)).all()
-    assert (Forest.of([single]).sums(rows) == by_lightgbm([single], rows)).all()
+    assert (Forest.of(boosters).of_rows(strange) == by_lightgbm(boosters, strange)).all()
+    assert (Forest.of([single]).of_rows(rows) == by_lightgbm([single], rows)).all()
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 9, SLAB, SLAB + 1])
 def test_however_many_rows_are_asked_at_once_the_sums_are_the_same(count, strange, booster):
     long = [booster] * 3
     for boosters in (long[:1], long):
-        found = Forest.of(boosters).sums(strange[:count])
+        found = Forest.of(boosters).of_rows(strange[:count])
         assert (found == by_lightgbm(boosters, strange)[:, :count]).all()
 
 
@@ -104,7 +104,7 @@ def test_values_at_a_threshold_go_where_lightgbm_sends_them(rows, booster):
     at = np.concatenate([near, np.nextafter(near, np.float32(9)), np.nextafter(near, -near)])
     asked = np.full((len(at), 4), np.float32(0.5))
     asked[:, 0] = at
-    assert (Forest.of([booster]).sums(asked) == by_lightgbm([booster], asked)).all()
+    assert (Forest.of([booster]).of_rows(asked) == by_lightgbm([booster], asked)).all()
 
 
 def _splits(booster):
@@ -170,3 +170,11 @@ def test_no_rows_and_no_models_have_no_answers(bundles, history, cut):
     features = score(bundle, history, cut).features
     assert logits_of(bundle.close.won, features.iloc[:0]).shape == (0, len(bundle.close.won))
     assert logits_of([], features).shape == (len(features), 0)
+
+
+def test_models_in_use_are_laid_out_once(bundles):
+    bundle = bundles["full"]
+    models = bundle.close.won
+    assert together(models, bundle.features) is together(models, bundle.features)
+    turned = bundle.features[::-1]
+    assert together(models, turned).names == turned

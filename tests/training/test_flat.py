@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.few import flat_basis
+from training.flat import FlatBasis
 from training.logistic import learn_basis
 
 
@@ -22,7 +22,7 @@ def features() -> pd.DataFrame:
     return frame.astype(np.float32)
 
 
-def test_the_columns_of_few_rows_are_those_of_many_to_the_last_bit(features) -> None:
+def test_columns_made_at_once_are_those_made_by_feature_to_the_last_bit(features) -> None:
     basis = learn_basis(features, ("stage_code", "source_code"))
     assert basis.stages
     assert basis.gaps
@@ -30,17 +30,12 @@ def test_the_columns_of_few_rows_are_those_of_many_to_the_last_bit(features) -> 
     asked.iloc[::7, 1] = np.nan
     asked.iloc[::5, 0] = np.nan
     asked.iloc[::3, 2] = 1e9
-    flat = flat_basis(basis, list(features)).columns(asked.to_numpy(np.float32))
+    flat = FlatBasis.of(basis, list(features)).columns(asked.to_numpy(np.float32).T)
     np.testing.assert_array_equal(flat, basis.columns(asked)[0])
 
 
 def test_a_row_alone_has_the_columns_it_has_among_others(features) -> None:
     basis = learn_basis(features, ("stage_code", "source_code"))
-    flat = flat_basis(basis, list(features))
+    flat = FlatBasis.of(basis, list(features))
     rows = features.to_numpy(np.float32)
-    np.testing.assert_array_equal(flat.columns(rows[5:6])[0], flat.columns(rows)[5])
-
-
-def test_a_basis_is_laid_out_once(features) -> None:
-    basis = learn_basis(features, ("stage_code", "source_code"))
-    assert flat_basis(basis, list(features)) is flat_basis(basis, list(features))
+    np.testing.assert_array_equal(flat.columns(rows[5:6].T)[0], flat.columns(rows.T)[5])
