@@ -37,7 +37,8 @@ class Feature:
     categorical : the values are codes of the vocabulary, not quantities
     why : what it tells about a deal, in a phrase a sales person would use
     for_models : False for what only people and reasons read: a level that moves with the firm's
-        age (a count of closings, a win rate of all time) tells a model the date
+        age (a count of closings, a win rate of all time) tells a model the date; others say in
+        more detail what a model reads already
     """
 
     name: str

@@ -43,8 +43,8 @@ def catalogue_markdown() -> str:
         f"The {len(rows)} features that dealcast reads from a CRM's history, by family. Each",
         "sees only what was known strictly before the as-of instant. A feature whose columns are",
         "missing is switched off; nothing else is. Those marked * are for people and reasons:",
-        "models do not read them, for they move with the age of the firm. Written by",
-        "`make features-doc` from the catalogue.",
+        "models do not read them, for they move with the age of the firm, or say in more detail",
+        "what models read already. Written by `make features-doc` from the catalogue.",
     ]
     for family in FAMILIES:
         chosen = [row for row in rows if row["family"] == family]

@@ -12,7 +12,7 @@ from data.contract import ACTIVITY_TYPES
 from features.at import At
 from features.catalogue import Compute, Feature, feature, register
 from features.conversation import answers, contact_spans, first_answered, unanswered
-from features.facts import WAYS
+from features.facts import TOUCHES, WAYS
 from features.pace import usual_of_won
 from features.spans import Spans
 from features.windows import DAY, Floats, Timeline, days_between
@@ -24,11 +24,15 @@ PLURAL = {"activities": "activities of every type"} | {
     f"{kind}s": f"activities of type {kind}" for kind in ACTIVITY_TYPES
 }
 PLURAL |= {way: f"activities with direction {way}" for way in WAYS}
+CROSSED = {
+    f"{way}_{kind}s": f"{way} activities of type {kind}" for way in WAYS for kind in TOUCHES
+}
+"""Counts by type and direction together: for people; models read them by type and by direction."""
 WHY = "Buyers who buy are in touch; silence is the commonest sign of a deal that is dying."
 
 
 def flag_of(what: str) -> str | None:
-    """Flag of a plural type (`meetings`: meeting) or a direction (`inbound`); None for all."""
+    """Flag of a plural (`meetings`: meeting) or a direction (`inbound`); None for all."""
     return None if what == "activities" else what if what in WAYS else what[:-1]
 
 
@@ -69,21 +73,24 @@ def _since(what: str) -> Compute:
     return lambda at: days_since(at, what)
 
 
-def _register_counts() -> None:
-    for what, words in PLURAL.items():
-        needs = DIRECTED if what in WAYS else NEEDS
-        for days in WINDOWS:
-            text = f"{words} that happened in the last {days} days"
-            name = f"{what}_{days}d_count"
-            register(Feature(name, "engagement", "count", text, _windowed(what, days), needs, WHY))
-        text = f"{words} so far"
-        register(Feature(f"{what}_count", "engagement", "count", text, _ever(what), needs, WHY))
-        name = "days_since_last_" + {"activities": "activity"}.get(what, what.removesuffix("s"))
-        text = f"days since the last of {words}"
-        register(Feature(name, "engagement", "days", text, _since(what), needs, WHY))
+def _register_counts(what: str, words: str, *, for_models: bool) -> None:
+    needs = DIRECTED if what.startswith(WAYS) else NEEDS
+
+    def add(name: str, unit: str, text: str, compute: Compute) -> None:
+        found = Feature(name, "engagement", unit, text, compute, needs, WHY, for_models=for_models)
+        register(found)
+
+    for days in WINDOWS:
+        text = f"{words} that happened in the last {days} days"
+        add(f"{what}_{days}d_count", "count", text, _windowed(what, days))
+    add(f"{what}_count", "count", f"{words} so far", _ever(what))
+    if what not in CROSSED:
+        name = {"activities": "activity"}.get(what, what.removesuffix("s"))
+        add(f"days_since_last_{name}", "days", f"days since the last of {words}", _since(what))
 
 
-_register_counts()
+for _what, _words in (PLURAL | CROSSED).items():
+    _register_counts(_what, _words, for_models=_what in PLURAL)
 
 
 def _share_inbound(at: At, days: int | None) -> Floats:

@@ -21,6 +21,8 @@ from features.windows import DAY, NEVER, Bools, Column, Floats, Ints, Timeline
 OPEN, WON, LOST = 0, 1, 2
 OUTCOMES = {"open": OPEN, "won": WON, "lost": LOST, "closed_won": WON, "closed_lost": LOST}
 WAYS = ("inbound", "outbound")
+TOUCHES = ("email", "call", "meeting")
+"""Types of activity that have a direction."""
 NOWHERE = -2
 PROPERTIES = ("stage", "amount", "expected_close_date", "owner_id")
 
@@ -160,14 +162,15 @@ def activity_timeline(tables: Tables, index: pd.Index, owners: Codes, contacts: 
     """Activities by deal at the time they count: known and happened.
 
     Values: happened, recorded (microseconds), contact, owner (codes, -1 where none) and flags:
-    each type (`meeting`), each direction (`inbound`), and `new_contact` (the deal's first with a
-    contact).
+    each type (`meeting`), each direction (`inbound`), both (`inbound_email`), and `new_contact`
+    (the deal's first with a contact).
     """
     rows = tables.activities
     happened = micros(rows["occurred_at"])
     recorded = known_at(rows["occurred_at"], rows["recorded_at"])
     tail = len(rows)
     flags = _flags(rows["type"], ACTIVITY_TYPES) | _flags(rows["direction"], WAYS)
+    flags |= {f"{way}_{kind}": flags[way] & flags[kind] for way in WAYS for kind in TOUCHES}
     timeline = Timeline.of(
         positions(index, rows["deal_id"]),
         np.maximum(happened, recorded),

@@ -16,7 +16,7 @@ import numpy as np
 from features.at import At, Grouped, as_codes
 from features.history import WON, History
 from features.medians import running_median
-from features.spans import Window
+from features.spans import Tally, Window
 from features.windows import Floats, Ints, Timeline, days_between
 
 PSEUDO_DEALS = 20.0
@@ -96,9 +96,24 @@ class GroupAt:
     @cached_property
     def trend(self) -> Floats:
         """(n,) win rate of the last 365 days less that of ever, both shrunk to ever."""
-        ever, year = self.win_rate(), self.record.year.asked(self.grouped.asked)
+        ever, year = self.win_rate(), self._year
         won, closed = self.grouped.spread(year.total("won")), self.grouped.spread(year.count())
         return shrunk(won, closed, ever) - ever
+
+    def trend_of(self, what: str) -> Floats:
+        """(n,) `what` is usual of the wins (one of USUAL) of the last 365 days less that of ever.
+
+        Shrunk to ever; NaN before the first win. Of the days to win this is the mean's trend: a
+        median has no window.
+        """
+        ever: Floats = getattr(self, what)
+        columns = (what, USUAL[what])
+        total, wins = (self.grouped.spread(self._year.total(column)) for column in columns)
+        return shrunk(total, wins, ever) - ever
+
+    @cached_property
+    def _year(self) -> Tally:
+        return self.record.year.asked(self.grouped.asked)
 
     @cached_property
     def won_log_days(self) -> Floats:

@@ -9,7 +9,16 @@ import numpy as np
 import pandas as pd
 
 # Importing a family registers its features.
-from features import account, calendar, engagement, momentum, people, size, source  # noqa: F401
+from features import (  # noqa: F401
+    account,
+    calendar,
+    engagement,
+    momentum,
+    people,
+    size,
+    source,
+    team,
+)
 from features.at import At
 from features.catalogue import CATALOGUE, Feature
 from features.custom import custom_features

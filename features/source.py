@@ -108,6 +108,14 @@ def _amount_lift(dimension: str) -> Compute:
     return lambda at: usual_of(at, dimension, "won_log_amount") - everyone(at).won_log_amount
 
 
+def _days_trend(dimension: str) -> Compute:
+    return lambda at: record_of(at, dimension).trend_of("won_log_days")
+
+
+def _amount_trend(dimension: str) -> Compute:
+    return lambda at: record_of(at, dimension).trend_of("won_log_amount")
+
+
 LEVELS = (
     ("win_rate", "rate", "win rate of the closed deals of its {}, shrunk by 20 deals", _win_rate),
     ("closed_log_count", "log count", "closed deals behind the statistics of its {}", _closed),
@@ -136,6 +144,20 @@ LIFTS = (
         _amount_lift,
     ),
 )
+TRENDS = (
+    (
+        "won_days_trend",
+        "log ratio",
+        "days to win of its {} over 365 days against those of ever",
+        _days_trend,
+    ),
+    (
+        "won_amount_trend",
+        "log ratio",
+        "won amount of its {} over 365 days against that of ever",
+        _amount_trend,
+    ),
+)
 
 
 def _register() -> None:
@@ -146,7 +168,7 @@ def _register() -> None:
         register(code)
     for dimension, columns in DIMENSIONS.items():
         needs = (f"deals.{columns[0]}",)
-        for statistics, for_models in ((LEVELS, False), (LIFTS, True)):
+        for statistics, for_models in ((LEVELS, False), (LIFTS, True), (TRENDS, False)):
             for name, unit, text, make in statistics:
                 meaning = text.format(dimension)
                 found = Feature(

@@ -117,6 +117,9 @@ ORACLE = {
     "activities_30d_count": counted(f"a.happened >= q.t - 30 * {DAY}"),
     "emails_7d_count": counted(f"a.happened >= q.t - 7 * {DAY} AND type = 'email'"),
     "inbound_90d_count": counted(f"a.happened >= q.t - 90 * {DAY} AND direction = 'inbound'"),
+    "outbound_calls_90d_count": counted(
+        f"a.happened >= q.t - 90 * {DAY} AND direction = 'outbound' AND type = 'call'"
+    ),
     "meetings_count": counted("type = 'meeting'"),
     "days_since_last_inbound": f"SELECT row, (q.t - max(a.happened)) / {DAY} FROM asked q LEFT JOIN acts a ON a.deal_id = q.deal_id AND a.known < q.t AND direction = 'inbound' GROUP BY row, q.t",
     "inbound_share": "SELECT row, avg((direction = 'inbound')::INT) FROM asked q LEFT JOIN acts a ON a.deal_id = q.deal_id AND a.known < q.t AND direction IS NOT NULL GROUP BY row",
@@ -147,6 +150,11 @@ ORACLE = {
     "source_won_amount_lift": record(
         "source", f"{shrunk('avg', PRICE, 'f.log_amount')} - f.log_amount"
     ),
+    "source_won_days_trend": record(
+        "source",
+        f"(coalesce(sum(CASE WHEN c.known >= s.t - 365 * {DAY} AND {LIFE} END), 0) + 20 * avg(CASE WHEN {LIFE} END))"
+        f" / (count(CASE WHEN c.known >= s.t - 365 * {DAY} AND {LIFE} END) + 20) - avg(CASE WHEN {LIFE} END)",
+    ),
     "source_closed_log_count": record("source", "ln(1 + count(won))"),
     "owner_win_rate_lift": record("owner", f"{RATE} - base"),
     "account_won_count": record("account_id", "coalesce(sum(won), 0)"),
@@ -174,6 +182,9 @@ ORACLE = {
         FROM state s JOIN firm f USING (t) LEFT JOIN owners mine ON mine.owner_id = s.owner
         LEFT JOIN (SELECT c.known, c.won, c.source, o.team FROM closings c JOIN owners o ON o.owner_id = c.owner) c
           ON c.known < s.t AND c.team = mine.team GROUP BY row, base""",
+    "team_tenure_days": f"""
+        SELECT row, (s.t - avg(epoch_us(w.hired_at::TIMESTAMP))) / {DAY} FROM state s LEFT JOIN owners mine ON mine.owner_id = s.owner
+        LEFT JOIN owners w ON w.team = mine.team AND epoch_us(w.hired_at::TIMESTAMP) < s.t GROUP BY row, s.t""",
     "team_open_count": """
         SELECT row, count(o.deal_id) FROM state s LEFT JOIN owners mine ON mine.owner_id = s.owner
         LEFT JOIN (SELECT o.t, o.deal_id, w.team FROM open_then o JOIN owners w ON w.owner_id = o.owner) o

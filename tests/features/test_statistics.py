@@ -105,6 +105,11 @@ JUNE, SEPTEMBER = "2023-06-15", "2023-09-01"
         ("owner_changes_count", JUNE, 1),
         ("days_since_owner_change", JUNE, 36),
         ("team_win_rate_lift", JUNE, 0.0),
+        ("team_closed_log_count", JUNE, np.log(3)),
+        ("team_tenure_days", JUNE, 410),
+        ("team_changes_count", JUNE, 0),
+        ("days_since_team_change", JUNE, np.nan),
+        ("source_won_days_trend", JUNE, 0.0),
         ("account_won_count", JUNE, 1),
         ("account_lost_count", JUNE, 1),
         ("account_win_rate_lift", "2023-04-02", (1 + 20 * 2 / 3) / 21 - 2 / 3),
@@ -123,7 +128,7 @@ JUNE, SEPTEMBER = "2023-06-15", "2023-09-01"
 def test_statistics_read_as_they_were_known(
     tables: Tables, ask: Ask, name: str, as_of: str, value: float
 ) -> None:
-    assert ask(tables, name, "D", as_of) == pytest.approx(value, abs=1e-9)
+    assert ask(tables, name, "D", as_of) == pytest.approx(value, abs=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize(
@@ -167,3 +172,37 @@ def test_year_trend_compares_the_last_365_days_with_ever(tables: Tables, ask: As
     assert ask(tables, "year_win_rate_trend", "D", "2024-04-01") == pytest.approx(
         (1 + 20 * ever) / 22 - ever
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("deal_type_won_days_trend", np.log(93 / 60) / 2 / 21),
+        ("deal_type_won_amount_trend", np.log(400 / 1000) / 2 / 21),
+        ("source_won_days_trend", 0.0),
+        ("team_win_rate_trend", (1 + 20 * (2 + 20 * 3 / 5) / 23) / 22 - (2 + 20 * 3 / 5) / 23),
+    ],
+)
+def test_trend_compares_the_wins_of_365_days_with_those_of_ever(
+    tables: Tables, ask: Ask, name: str, value: float
+) -> None:
+    assert ask(tables, name, "D", "2024-04-01") == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("name", "as_of", "value"),
+    [
+        ("team_changes_count", "2023-05-10", 0),
+        ("team_changes_count", JUNE, 1),
+        ("days_since_team_change", JUNE, 36),
+        ("team_won_days_lift", SEPTEMBER, np.log(60 / 93) / 2),
+        ("team_tenure_days", "2023-05-10", 100),
+        ("team_tenure_days", "2022-12-31", np.nan),
+    ],
+)
+def test_deal_handed_to_another_team_stands_with_that_team(
+    build: Build, ask: Ask, name: str, as_of: str, value: float
+) -> None:
+    owners = OWNERS.replace("bob      north -", "bob      south 2023-01-30")
+    tables = build(deals=DEALS, deal_history=HISTORY, owners=owners)
+    assert ask(tables, name, "D", as_of) == pytest.approx(value, nan_ok=True)
