@@ -1,33 +1,84 @@
 """The rivals of the service: a bare FastAPI route, and what `mlflow models serve` loads.
 
-Both answer ready-made features by the same bundle with the same call, and nothing else.
+Both answer ready-made features by the same bundle with the same probabilities, written as a
+careful user of each would write it, and do nothing else: no keys, no limits, no log, no metrics,
+no problem details.
+
+* The model (`Plain`): LightGBM is asked once a booster, on a numpy matrix, with one thread. What
+  the service does instead, all trees of all models at once (`training.trees`), is ours alone. The
+  columns of the regressions are made once a request by the quick form that the bundle has
+  (`training.flat`), and each regression is a product.
+* The bare route: FastAPI with pydantic under uvicorn, asynchronous, so that no thread is waited
+  for, and without pandas.
+* MLflow: what `mlflow.pyfunc.save_model(loader_module=..., data_path=..., signature=...)` writes,
+  with the signature that `infer_signature` finds, by which every request is checked: MLflow's
+  manual asks for one. And the same without a signature, which is quicker.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 from fastapi import FastAPI
 from pydantic import BaseModel
 
 from features.windows import Floats
+from serving.readymade import NAMES, told
+from training.boosted import BoostedModel
 from training.bundle import Bundle, load_bundle
-from training.scoring import HORIZONS
+from training.calibration import calibrate
+from training.flat import FlatBasis
+from training.incidence import Incidence, coherent
+from training.learners import BlendModel, Model
+from training.logistic import LogisticModel
+from training.trees import Matrix
 
 BUNDLE = "SERVING_RIVALS_BUNDLE"
 
 
-def chances(bundle: Bundle, features: pd.DataFrame) -> pd.DataFrame:
-    """Columns p_won_30 ... p_lost of rows of features."""
-    incidence = bundle.close.incidence(features.astype("float32"))
-    found: dict[str, Floats] = {}
-    for side, by in (("won", incidence.won_by), ("lost", incidence.lost_by)):
-        curve = by(HORIZONS)
-        found |= {f"p_{side}_{h}": curve[:, k] for k, h in enumerate(HORIZONS)}
-        found[f"p_{side}"] = (incidence.won if side == "won" else incidence.lost)[:, -1]
-    return pd.DataFrame(found)
+class Plain:
+    """The close model of a bundle, asked part by part."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.close, self.names = bundle.close, list(bundle.features)
+        models = [*self.close.won, *self.close.lost]
+        self.blends = [
+            (m.parts, m.weights) if isinstance(m, BlendModel) else ([m], [1.0]) for m in models
+        ]
+        bases = {
+            id(part.basis): part.basis
+            for parts, _ in self.blends
+            for part in parts
+            if isinstance(part, LogisticModel)
+        }
+        self.bases = {key: FlatBasis.of(basis, self.names) for key, basis in bases.items()}
+
+    def chances(self, rows: Matrix) -> Floats:
+        """(n, NAMES) probabilities of rows of features."""
+        close, columns = self.close, {k: b.columns(rows.T) for k, b in self.bases.items()}
+        found = np.stack(
+            [
+                sum(w * self._part(part, rows, columns) for part, w in zip(*blend, strict=True))
+                for blend in self.blends
+            ],
+            axis=1,
+        )
+        sides = np.split(found, [len(close.won)], axis=1)
+        raw = [calibrate(sides[n], close.slope[n], close.offset[n]) for n in (0, 1)]
+        return told(Incidence(*coherent(*raw), close.tail_days, close.longest))
+
+    def _part(self, part: Model, rows: Matrix, columns: dict[int, Floats]) -> Floats:
+        """(n,) log-odds of one part of a blend."""
+        if isinstance(part, BoostedModel):
+            return np.asarray(part.booster.predict(rows, raw_score=True, num_threads=1))
+        if isinstance(part, LogisticModel):
+            linear: Floats = part.intercept + columns[id(part.basis)] @ part.coefficients
+            return linear
+        return part.logits(pd.DataFrame(rows, columns=self.names))
 
 
 class Asked(BaseModel):
@@ -60,7 +111,7 @@ class Answer(BaseModel):
 
 def make_bare() -> FastAPI:
     """Make the bare route; uvicorn calls this."""
-    bundle = load_bundle(Path(os.environ[BUNDLE]))
+    model = Plain(load_bundle(Path(os.environ[BUNDLE])))
     app = FastAPI()
 
     @app.get("/ping")
@@ -69,9 +120,11 @@ def make_bare() -> FastAPI:
 
     @app.post("/invocations")
     async def predict(asked: Asked) -> Answer:
-        features = pd.DataFrame(asked.data, columns=asked.columns, dtype="float32")
-        rows = chances(bundle, features).to_dict("records")
-        return Answer(rows=[Row.model_validate(row) for row in rows])
+        rows = np.array(asked.data, np.float32)
+        if asked.columns != model.names:
+            rows = rows[:, [asked.columns.index(name) for name in model.names]]
+        found = model.chances(rows).tolist()
+        return Answer(rows=[Row(**dict(zip(NAMES, row, strict=True))) for row in found])
 
     return app
 
@@ -80,11 +133,11 @@ class Loaded:
     """A bundle as MLflow asks it."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self.bundle = bundle
+        self.model = Plain(bundle)
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Answer."""
-        return chances(self.bundle, features)
+        return pd.DataFrame(self.model.chances(features.to_numpy(np.float32)), columns=NAMES)
 
 
 def _load_pyfunc(path: str) -> Loaded:
@@ -95,13 +148,29 @@ def _load_pyfunc(path: str) -> Loaded:
 MLMODEL = """flavors:
   python_function:
     data: bundle
-    env: {}
+    env: {{}}
     loader_module: experiments.serving_rivals
     python_version: 3.11.0
+signature:
+  inputs: '{inputs}'
+  outputs: '{outputs}'
 """
 
 
-def write_mlflow_model(folder: Path) -> Path:
-    """Write what `mlflow models serve` reads, around a bundle that is in `folder` already."""
-    (folder / "MLmodel").write_text(MLMODEL, encoding="utf-8")
+def write_mlflow_model(folder: Path, features: pd.DataFrame) -> Path:
+    """Write what `mlflow models serve` reads, around a bundle that is in `folder` already.
+
+    Parameters
+    ----------
+    features : an example, from which the signature tells what may be missing
+    """
+    missing = features.isna().any()
+    inputs = [_column("float", name, required=not missing[name]) for name in features.columns]
+    outputs = [_column("double", name, required=True) for name in NAMES]
+    text = MLMODEL.format(inputs=json.dumps(inputs), outputs=json.dumps(outputs))
+    (folder / "MLmodel").write_text(text, encoding="utf-8")
     return folder
+
+
+def _column(kind: str, name: str, *, required: bool) -> dict[str, object]:
+    return {"type": kind, "name": name, "required": required}

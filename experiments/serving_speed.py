@@ -2,9 +2,10 @@
 
 `python -m experiments.serving_speed [--workspace DIR] [--seconds 10] [--memory 200000] [--write]`
 The three serve one bundle in one process each, on ready-made features, and take turns at every
-case, so that whatever else runs on the machine disturbs them alike. Then the service alone: a
-whole deal with 200 activities, its memory over many requests, and on two workers, as
-docs/deploy.md has it, the daily list and many clients with features.
+case, so that whatever else runs on the machine disturbs them alike; how the rivals are written is
+told in `experiments/serving_rivals.py`. Then the service alone: a whole deal with 200 activities,
+its memory over many requests, and on two workers, as docs/deploy.md has it, the daily list and
+many clients with features.
 `--write` puts the tables into docs/performance.md. Without a workspace a demo is made first.
 """
 
@@ -109,7 +110,9 @@ def measured(workspace: Path, folder: Path, seconds: float, memory: int) -> list
     if bundle is None:
         raise SystemExit(f"no model in {workspace}: run `dealcast train` first")
     save_bundle(bundle, folder / "bundle")
-    bodies = feature_bodies(bundle, history)
+    features = open_features(bundle, history)
+    write_mlflow_model(folder, features)
+    bodies = feature_bodies(features)
     found = beside_rivals(workspace, folder, bodies, seconds)
     whole = whole_deal(history, bundle)
     alone = ours_alone(workspace, folder, whole, bodies, seconds, memory)
@@ -130,10 +133,14 @@ def measured(workspace: Path, folder: Path, seconds: float, memory: int) -> list
     ]
 
 
-def feature_bodies(bundle: Bundle, history: History) -> dict[int, dict[str, Any]]:
-    """Ready-made features of 1 and of 100 open deals."""
+def open_features(bundle: Bundle, history: History) -> pd.DataFrame:
+    """Features of the open deals."""
     at = int(np.datetime64(history.last_fact.tz_localize(None), "us").astype(np.int64))  # type: ignore[union-attr]
-    features = score(bundle, history, at).features
+    return score(bundle, history, at).features
+
+
+def feature_bodies(features: pd.DataFrame) -> dict[int, dict[str, Any]]:
+    """Ready-made features of 1 and of 100 deals."""
     bodies = {}
     for deals in {deals for deals, _ in CASES}:
         rows = features.iloc[np.arange(deals) % len(features)].astype(object)
@@ -217,8 +224,8 @@ def our_server(workspace: Path, folder: Path, workers: int) -> Iterator[tuple[in
 @contextmanager
 def mlflow_server(folder: Path) -> Iterator[tuple[int, int]]:
     """`mlflow models serve` around the bundle."""
-    port, model = free_port(), write_mlflow_model(folder)
-    options = ["-m", str(model), "-p", str(port), "--env-manager", "local", "--workers", "1"]
+    port = free_port()
+    options = ["-m", str(folder), "-p", str(port), "--env-manager", "local", "--workers", "1"]
     command = [sys.executable, "-m", "mlflow", "models", "serve", *options]
     with server(command, port, "/ping", folder / "mlflow.log") as pid:
         yield port, pid

@@ -39,6 +39,16 @@ class StageRules:
         places = tables.stages.groupby("stage")["position"].max()
         return cls(stage_outcomes(tables), dict(zip(places.index, places, strict=True)))
 
+    def outcome(self, stage: str) -> int:
+        """Tell how a stage ends a deal; OPEN where it does not."""
+        found = self.outcomes.get(stage, OPEN)
+        return OPEN if np.isnan(found) else int(found)
+
+    def place(self, stage: str) -> float:
+        """Tell where a stage stands; 0 where nothing is known of it."""
+        found = self.places.get(stage, 0.0)
+        return 0.0 if np.isnan(found) else found
+
 
 def stage_timeline(
     tables: Tables, history: pd.DataFrame, index: pd.Index, rules: StageRules
@@ -71,12 +81,9 @@ def _in_order(rows: pd.DataFrame, rules: StageRules) -> pd.DataFrame:
     last.
     """
     code, names = pd.factorize(rows["value"])
-    outcome = np.array([*(rules.outcomes.get(name, OPEN) for name in names), OPEN], float)
-    place = np.array([*(rules.places.get(name, 0.0) for name in names), 0.0], float)
-    rows = rows.assign(
-        outcome=np.nan_to_num(outcome, nan=OPEN).astype(int)[code],
-        place=np.nan_to_num(place, nan=0.0)[code],
-    )
+    outcome = np.array([*map(rules.outcome, names), OPEN], int)
+    place = np.array([*map(rules.place, names), 0.0], float)
+    rows = rows.assign(outcome=outcome[code], place=place[code])
     keys = (rows[name].to_numpy() for name in ("deal", "known", "happened", "outcome", "place"))
     return rows.take(by_group_and_time(*keys))
 

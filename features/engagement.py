@@ -6,6 +6,8 @@ happens, and as held afterwards.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 from data.contract import ACTIVITY_TYPES
@@ -225,16 +227,21 @@ SENIORITY = (
 )
 
 
+@lru_cache(maxsize=4_096)
+def _seniority(title: object) -> int:
+    """Level of a title in words; 0 where there is none."""
+    words = title.lower() if isinstance(title, str) else ""
+    return next((level for level, names in SENIORITY if any(n in words for n in names)), 0)
+
+
 @feature("engagement", "level 0-4", "highest seniority met", needs=("contacts.seniority",))
 def highest_seniority(at: At) -> Floats:
     """0 staff, 1 manager, 2 director, 3 vice president, 4 chief; NaN where no contact is known."""
 
     def build() -> Timeline:
-        words = at.history.tables.contacts["seniority"].fillna("").str.lower()
+        titles = at.history.tables.contacts["seniority"].to_numpy(object)
         level = np.zeros(at.history.contacts.size + 1, np.int64)
-        for value, names in reversed(SENIORITY):
-            found = words.apply(lambda text, names=names: any(n in text for n in names))
-            level[at.history.contacts.code[: len(words)][found.to_numpy(bool)]] = value
+        level[at.history.contacts.code[: len(titles)]] = [_seniority(each) for each in titles]
         level[-1] = UNKNOWN
         events = at.history.activities
         return events.having(level=level[events.values["contact"]])

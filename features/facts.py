@@ -5,14 +5,19 @@ What a fact says is decided here: which late entries no longer hold, from when a
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from data.contract import ACTIVITY_TYPES
+from data.contract import ACTIVITY_TYPES, DTYPES
 from data.settings import Settings
 from data.tables import Tables
 from features.order import by_group_and_time
@@ -24,6 +29,13 @@ WAYS = ("inbound", "outbound")
 TOUCHES = ("email", "call", "meeting")
 """Types of activity that have a direction."""
 NOWHERE = -2
+WRITTEN = re.compile(
+    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII
+)
+"""Times that are read in one way alone."""
+TEXTS: Any = pd.api.types.pandas_dtype(DTYPES["text"])
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 PROPERTIES = ("stage", "amount", "expected_close_date", "owner_id")
 
 
@@ -46,10 +58,32 @@ def micros(times: pd.Series) -> Ints:
     return np.where(stamps.isna(), NEVER, stamps.asi8) if stamps.hasnans else stamps.asi8
 
 
+def as_texts(values: Any) -> Any:
+    """(n,) array of texts of a sequence of them, as the tables hold them."""
+    return pd.array(values, dtype=TEXTS)
+
+
+def as_times(at: Ints) -> pd.DatetimeIndex:
+    """(n,) times, UTC, of microseconds since 1970."""
+    return pd.DatetimeIndex(at.view("M8[us]")).tz_localize("UTC")
+
+
 def as_dates(values: pd.Series) -> Floats:
     """(n,) microseconds of ISO-8601 dates; NaN where a text is none."""
     at = micros(pd.to_datetime(values, errors="coerce", utc=True, format="ISO8601"))
     return np.where(at >= NEVER, np.nan, at.astype(float))
+
+
+@lru_cache(maxsize=4_096)
+def plain_time(text: str) -> int | None:
+    """Microseconds since 1970 UTC of a time that is read in one way alone; None of any other."""
+    try:
+        at = datetime.fromisoformat(text) if WRITTEN.fullmatch(text) else None
+    except ValueError:
+        return None
+    if at is None:
+        return None
+    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - EPOCH) // MICROSECOND
 
 
 def encode(values: pd.Series) -> Codes:
@@ -159,31 +193,60 @@ def _as_numbers(
 
 
 def activity_timeline(tables: Tables, index: pd.Index, owners: Codes, contacts: Codes) -> Timeline:
+    """Activities by deal at the time they count (see `counted_activities`)."""
+    rows = tables.activities
+    tail = len(rows)
+    return counted_activities(
+        positions(index, rows["deal_id"]),
+        micros(rows["occurred_at"]),
+        known_at(rows["occurred_at"], rows["recorded_at"]),
+        _flags(rows["type"], ACTIVITY_TYPES) | _flags(rows["direction"], WAYS),
+        deals=len(index),
+        contact=contacts.code[len(contacts.code) - tail :],
+        owner=owners.code[len(owners.code) - tail :],
+    )
+
+
+def counted_activities(
+    deal: Ints,
+    happened: Ints,
+    recorded: Ints,
+    flags: Mapping[str, Column],
+    *,
+    deals: int,
+    contact: Ints,
+    owner: Ints,
+) -> Timeline:
     """Activities by deal at the time they count: known and happened.
 
-    Values: happened, recorded (microseconds), contact, owner (codes, -1 where none) and flags:
-    each type (`meeting`), each direction (`inbound`), both (`inbound_email`), and `new_contact`
+    Parameters
+    ----------
+    happened, recorded : (n,) microseconds
+    flags : (n,) of each type (`meeting`) and each direction (`inbound`)
+    deals : number of deals
+    contact, owner : (n,) codes, -1 where none
+
+    Returns
+    -------
+    Values: all of the above, flags of both type and direction (`inbound_email`), and `new_contact`
     (the deal's first with a contact).
     """
-    rows = tables.activities
-    happened = micros(rows["occurred_at"])
-    recorded = known_at(rows["occurred_at"], rows["recorded_at"])
-    tail = len(rows)
-    flags = _flags(rows["type"], ACTIVITY_TYPES) | _flags(rows["direction"], WAYS)
-    flags |= {f"{way}_{kind}": flags[way] & flags[kind] for way in WAYS for kind in TOUCHES}
+    both = {f"{way}_{kind}": flags[way] & flags[kind] for way in WAYS for kind in TOUCHES}
     timeline = Timeline.of(
-        positions(index, rows["deal_id"]),
+        deal,
         np.maximum(happened, recorded),
-        groups=len(index),
+        groups=deals,
         happened=happened,
         recorded=recorded,
-        contact=contacts.code[len(contacts.code) - tail :].astype(np.int32),
-        owner=owners.code[len(owners.code) - tail :].astype(np.int32),
+        contact=contact.astype(np.int32),
+        owner=owner.astype(np.int32),
         **flags,
+        **both,
     )
-    contact = timeline.values["contact"]
-    met_before = pd.Series(timeline.group * contacts.size + contact).duplicated().to_numpy()
-    return timeline.having(**timeline.values, new_contact=(contact >= 0) & ~met_before)
+    known = timeline.values["contact"]
+    pair = timeline.group * (int(known.max(initial=-1)) + 2) + known
+    met_before = pd.Series(pair).duplicated().to_numpy()
+    return timeline.having(**timeline.values, new_contact=(known >= 0) & ~met_before)
 
 
 def _flags(words: pd.Series, wanted: tuple[str, ...]) -> dict[str, Column]:

@@ -123,7 +123,7 @@ def received(store: History, tables: Tables) -> GuestHistory | None:
         stages are the store's); a guest whose identifier is in the store replaces that deal
     """
     alone = arrived(store, tables)
-    if alone is None or len(alone.closings.time):
+    if alone is None:
         return None
     codes = [store.position_of.get(deal_id, -1) for deal_id in alone.deal_ids]
     replaced = part_of(store, np.array([code for code in codes if code >= 0], np.int64))

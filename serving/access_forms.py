@@ -5,10 +5,11 @@ from __future__ import annotations
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access import Access
 from serving.access_refusals import SAFE, refusal
+from serving.limits import replayed
 from serving.problems import problem
 from serving.sessions import FIELD, HEADER
 
@@ -47,9 +48,4 @@ class FormGuard:
             return headers.get(HEADER, ""), receive
         message = await receive()
         found = dict(parse_qsl(message.get("body", b"").decode("utf-8", "replace")))
-        parts = [message]
-
-        async def again() -> Message:
-            return parts.pop() if parts else await receive()
-
-        return found.get(FIELD, ""), again
+        return found.get(FIELD, ""), replayed(message, receive)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from features.windows import Ints
 from serving.listing import Listed, Sight, Wanted, listed, revenue_at_risk, teams_seen
 from serving.messages import ForecastRequest, RankRequest, ScoreRequest
 from serving.problems import problem
-from serving.ranking import with_reasons
+from serving.ranking import for_and_against
 from serving.replies import Content
 from serving.view import View, to_time
 from training.changes_of_score import Changed
@@ -110,10 +110,10 @@ def rows_of(
 
 
 def _open_rows(view: View, rows: Ints, *, reasons: bool) -> list[Content]:
-    frame = view.deals.iloc[rows].reset_index(drop=True)
+    columns = {name: column[rows] for name, column in view.described.items()}
     if reasons:
-        frame = with_reasons(frame, view.reasons(rows))
-    return [{**row, "status": "open"} for row in records(frame)]
+        columns |= for_and_against(view.reasons(rows))
+    return [{**row, "status": "open"} for row in _rows(columns)]
 
 
 def unknown_deals(ids: Sequence[str]) -> Exception:
@@ -215,8 +215,16 @@ def currency(history: History) -> str:
 
 def records(frame: pd.DataFrame) -> list[Content]:
     """Rows as plain types; floats are not rounded."""
-    columns = {str(name): [plain(v) for v in frame[name].tolist()] for name in frame.columns}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return _rows({str(name): frame[name] for name in frame.columns})
+
+
+def _rows(columns: Mapping[str, Any]) -> list[Content]:
+    cells = {name: [plain(v) for v in _listed(column)] for name, column in columns.items()}
+    return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
+
+
+def _listed(column: Any) -> list[Any]:
+    return column if isinstance(column, list) else column.tolist()
 
 
 def plain(value: Any) -> Any:

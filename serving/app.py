@@ -24,6 +24,7 @@ from serving.metrics import Counted
 from serving.names import UnknownNameError
 from serving.page import add_page
 from serving.problems import MEDIA_TYPE, ProblemError, problem, to_json
+from serving.quick import QuickFeatures
 from serving.records import Records, RecordsError
 from serving.refusals import from_validation
 from serving.scores import ScoresError
@@ -58,6 +59,7 @@ def make_app(
     if access is not None:
         app.add_middleware(TimeLimit, seconds=access.most_seconds)
     app.add_middleware(KeptAnswers, engine=engine)
+    app.add_middleware(QuickFeatures, engine=engine)
     if access is not None:
         app.add_middleware(FormGuard, access=access)
     app.add_middleware(BodyLimit, most_bytes=MOST_BYTES if access is None else access.most_bytes)

@@ -28,7 +28,7 @@ from serving.messages import (
 )
 from serving.metrics import metrics_text
 from serving.problems import Problem, to_json
-from serving.readymade import QUICK_BYTES, predicted
+from serving.readymade import predicted
 from serving.records import Records
 from serving.refusals import parse_as_of
 from serving.replies import (
@@ -124,11 +124,7 @@ def _add_deals(app: FastAPI, service: Service) -> None:
     async def predict_features(request: Request) -> Response:
         """Give the probabilities of ready-made features, as the model reads them."""
         body, view = await request.body(), service.engine.view()
-        found = (
-            predicted(view, body)
-            if len(body) <= QUICK_BYTES
-            else await anyio.to_thread.run_sync(predicted, view, body)
-        )
+        found = await anyio.to_thread.run_sync(predicted, view, body)
         return Response(found, media_type="application/json")
 
 

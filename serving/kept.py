@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.engine import Engine, NotReadyError
+from serving.limits import replayed
 from serving.view import View
 
 PATHS = frozenset({"/rank", "/score", "/forecast", "/changes"})
@@ -76,7 +77,7 @@ class KeptAnswers:
             or len(body) > LONGEST_QUESTION
             or b"as_of" in body
         ):
-            await self.app(scope, _again(message, receive), send)
+            await self.app(scope, replayed(message, receive), send)
             return
         kind = next((v for n, v in scope["headers"] if n == b"content-type"), b"")
         key = (scope["path"], body, kind, scope.get("state", {}).get("caller"))
@@ -87,7 +88,7 @@ class KeptAnswers:
             for part in messages:
                 await send(dict(part))
             return
-        await self._ask(view, kept, key, scope, _again(message, receive), send)
+        await self._ask(view, kept, key, scope, replayed(message, receive), send)
 
     async def _ask(
         self, view: View, kept: Kept, key: Any, scope: Scope, receive: Receive, send: Send
@@ -109,13 +110,3 @@ class KeptAnswers:
             return self.engine.view()
         except NotReadyError:
             return None
-
-
-def _again(message: Message, receive: Receive) -> Receive:
-    """Give a message that was read once more, then whatever comes after it."""
-    parts = [message]
-
-    async def again() -> Message:
-        return parts.pop() if parts else await receive()
-
-    return again

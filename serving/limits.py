@@ -46,17 +46,16 @@ class BodyLimit:
             if read > self.most_bytes:
                 await _refuse(send, self.most_bytes)
                 return
-        await self.app(scope, _replay(b"".join(chunks), receive), send)
+        whole = {"type": "http.request", "body": b"".join(chunks), "more_body": False}
+        await self.app(scope, replayed(whole, receive), send)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Give the body once, then whatever comes after it."""
-    parts = [body]
+def replayed(message: Message, receive: Receive) -> Receive:
+    """Give a message that was read once more, then whatever comes after it."""
+    parts = [message]
 
     async def again() -> Message:
-        if parts:
-            return {"type": "http.request", "body": parts.pop(), "more_body": False}
-        return await receive()
+        return parts.pop() if parts else await receive()
 
     return again
 

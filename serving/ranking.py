@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import compress
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from features.facts import as_texts, as_times
 from features.history import History
-from features.windows import DAY, Bools, Ints
+from features.windows import DAY, Bools, Floats, Ints
 from serving.names import find_ids
 from training.bundle import Bundle
 from training.reasons import Reason, explain
-from training.scoring import Scored
+from training.scoring import Objects, Scored
 
 SILENT_DAYS = 14
 """Days without activity after which a deal is flagged."""
@@ -77,7 +80,7 @@ def listed(
 def owner_names(history: History) -> dict[str, list[str]]:
     """All that each owner is called: the identifier and, where it is known, the name."""
     names = {owner: [owner] for owner in history.owners.names}
-    for owner, name in _known(history.tables.owners, "owner_id", "name").items():
+    for owner, name in _names(history, "owners").items():
         names[owner].append(name)
     return names
 
@@ -88,46 +91,66 @@ def team_names(history: History) -> dict[str, list[str]]:
 
 
 def described(scored: Scored, history: History) -> pd.DataFrame:
+    """Give `described_columns` as a table."""
+    return pd.DataFrame(described_columns(scored, history))
+
+
+def described_columns(scored: Scored, history: History) -> dict[str, Any]:
     """Add to the scores what a person calls things by, the expected close date, and flags.
 
     New columns: `name` (of the deal; its identifier where it has none), `account_id`, `account`
     and `owner` (names, or identifiers), `pipeline`, `source`, `expected_close_date`, `flags`
     (lists of words).
     """
-    frame, code = scored.frame, scored.snapshots.deal
-    deals = history.tables.deals.iloc[code].reset_index(drop=True)
-    promised = history.changes["expected_close_date"].last("value", code, scored.snapshots.time)
-    owners = _known(history.tables.owners, "owner_id", "name")
-    accounts = _known(history.tables.accounts, "account_id", "name")
-    told = frame["deal_id"]
-    overdue = promised + DAY <= scored.snapshots.time
-    added: dict[str, pd.Series] = {
-        "name": deals["name"].astype("str").fillna(told) if "name" in deals else told,
-        "account_id": deals["account_id"],
-        "account": _called(deals["account_id"], accounts),
-        "owner": _called(frame["owner_id"], owners),
-        "pipeline": deals["pipeline"],
-        "source": deals["source"],
-        "expected_close_date": pd.Series(pd.to_datetime(promised, unit="us", utc=True)),
-        "flags": _flags(scored, overdue, history),
+    code, time = scored.snapshots.deal, scored.snapshots.time
+    deals, told = history.tables.deals, scored.columns["deal_id"]
+    promised = history.changes["expected_close_date"].last("value", code, time)
+    of_deals = {n: deals[n].array.take(code) for n in ("account_id", "pipeline", "source")}
+    names = (
+        deals["name"].astype("str").array.take(code).to_numpy(object) if "name" in deals else told
+    )
+    return {
+        **scored.columns,
+        "name": as_texts(
+            [n if isinstance(n, str) else i for n, i in zip(names, told, strict=True)]
+        ),
+        "account_id": of_deals["account_id"],
+        "account": _called(of_deals["account_id"], _names(history, "accounts")),
+        "owner": _called(scored.columns["owner_id"], _names(history, "owners")),
+        "pipeline": of_deals["pipeline"],
+        "source": of_deals["source"],
+        "expected_close_date": _times(promised),
+        "flags": _flags(scored, promised + DAY <= time, history),
     }
-    return frame.assign(**added)
 
 
-def _flags(scored: Scored, overdue: Bools, history: History) -> pd.Series:
+def _times(at: Floats) -> pd.DatetimeIndex:
+    """(n,) times of microseconds; NaT where NaN."""
+    known = np.where(np.isnan(at), np.iinfo(np.int64).min, at).astype(np.int64)
+    return as_times(known)
+
+
+def _flags(scored: Scored, overdue: Bools, history: History) -> Objects:
     """Words for what a rep should mend: stale (or only silent), overdue, one contact alone."""
-    frame = scored.frame
-    quiet = ~(frame["days_since_activity"] <= SILENT_DAYS) & ~frame["stale"]
+    columns = scored.columns
+    quiet = ~(columns["days_since_activity"] <= SILENT_DAYS) & ~columns["stale"]
     marks = {
-        "no amount": frame["amount_missing"],
-        "stale": frame["stale"],
+        "no amount": columns["amount_missing"],
+        "stale": columns["stale"],
         "silent": quiet if len(history.activities.time) else quiet & False,
         "overdue": overdue,
-        "single contact": scored.facts["contacts_90d_count"] == 1,
+        "single contact": scored.facts["contacts_90d_count"].to_numpy() == 1,
     }
-    table = np.column_stack([np.asarray(mark, bool) for mark in marks.values()])
-    words = np.array(list(marks), object)
-    return pd.Series([list(words[row]) for row in table], frame.index, object)
+    found = np.empty(len(overdue), object)
+    for row, marked in enumerate(zip(*marks.values(), strict=True)):
+        found[row] = list(compress(marks, marked))
+    return found
+
+
+def _names(history: History, table: str) -> dict[str, str]:
+    """What owners or accounts are called, by identifier."""
+    key = f"{table.removesuffix('s')}_id"
+    return history.index(f"names:{table}", lambda: _known(history.tables[table], key, "name"))
 
 
 def _known(table: pd.DataFrame, key: str, column: str) -> dict[str, str]:
@@ -141,9 +164,9 @@ def _known(table: pd.DataFrame, key: str, column: str) -> dict[str, str]:
     return {name: called for name, called in told.items() if isinstance(called, str)}
 
 
-def _called(ids: pd.Series, names: dict[str, str]) -> pd.Series:
-    called = [names.get(each, each) for each in ids.to_numpy(object)]
-    return pd.Series(called, ids.index, dtype="str")
+def _called(ids: Any, names: dict[str, str]) -> Any:
+    """(n,) names, or identifiers where there is none."""
+    return as_texts([names.get(each, each) for each in ids])
 
 
 def reasons_of(bundle: Bundle, scored: Scored, rows: Ints) -> list[list[Reason]]:
@@ -153,12 +176,16 @@ def reasons_of(bundle: Bundle, scored: Scored, rows: Ints) -> list[list[Reason]]
 
 def with_reasons(frame: pd.DataFrame, found: list[list[Reason]]) -> pd.DataFrame:
     """Add the sentences for and against, the strongest first, as columns of lists."""
-    up = [[r.text for r in each if r.contribution > 0] for each in found]
-    down = [[r.text for r in each if r.contribution <= 0] for each in found]
-    return frame.assign(
-        reasons_for=pd.Series(up, frame.index, object),
-        reasons_against=pd.Series(down, frame.index, object),
-    )
+    told = for_and_against(found).items()
+    return frame.assign(**{n: pd.Series(each, frame.index, object) for n, each in told})
+
+
+def for_and_against(found: list[list[Reason]]) -> dict[str, list[list[str]]]:
+    """Sentences for and against each deal, the strongest first."""
+    return {
+        "reasons_for": [[r.text for r in each if r.contribution > 0] for each in found],
+        "reasons_against": [[r.text for r in each if r.contribution <= 0] for each in found],
+    }
 
 
 def take(scored: Scored, rows: Ints) -> Scored:
@@ -169,6 +196,6 @@ def take(scored: Scored, rows: Ints) -> Scored:
         scored.features.iloc[rows].reset_index(drop=True),
         replace(curves, won=curves.won[rows], lost=curves.lost[rows]),
         scored.expected_amount[rows],
-        scored.frame.iloc[rows].reset_index(drop=True),
+        {name: column[rows] for name, column in scored.columns.items()},
         scored.facts.iloc[rows].reset_index(drop=True),
     )

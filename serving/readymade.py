@@ -17,6 +17,7 @@ from serving.problems import problem
 from serving.replies import Content
 from serving.view import View
 from training.bundle import Bundle
+from training.incidence import Incidence
 from training.scoring import HORIZONS
 from training.trees import Matrix
 
@@ -25,8 +26,6 @@ NAMES = tuple(
 )
 """What a row is answered with: by each horizon, and ever."""
 MOST_ROWS = 1_000
-QUICK_BYTES = 200_000
-"""Bodies up to this are answered at once; a longer one would keep others waiting."""
 REMEDY = "send {columns: names of features, data: a list of rows of numbers or nulls}"
 
 
@@ -45,7 +44,11 @@ def predicted(view: View, body: bytes) -> bytes:
 
 def chances(bundle: Bundle, rows: Matrix) -> Floats:
     """(n, NAMES) probabilities of rows of the features of a bundle, as the scores have them."""
-    incidence = bundle.close.incidence_of(rows, bundle.features)
+    return told(bundle.close.incidence_of(rows, bundle.features))
+
+
+def told(incidence: Incidence) -> Floats:
+    """(n, NAMES) probabilities of curves."""
     parts = [incidence.won_by(HORIZONS), incidence.won[:, -1:]]
     parts += [incidence.lost_by(HORIZONS), incidence.lost[:, -1:]]
     return np.concatenate(parts, axis=1)

@@ -13,8 +13,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -25,17 +24,12 @@ from data.contract import ACTIVITY_TYPES, CONTRACT, DIRECTIONS, DTYPES, Table
 from data.links import Links, stage_uses
 from data.rules import HIGHEST_AMOUNT
 from data.tables import OF_A_DEAL, Tables
+from features.facts import plain_time
 from features.windows import DAY
 from serving.messages import SentActivity, SentChange, SentDeal
 from serving.view import View, to_micros
 
-WRITTEN = re.compile(
-    r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII
-)
-"""Times that are read in one way alone."""
 NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,15})?", re.ASCII)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-MICROSECOND = timedelta(microseconds=1)
 EARLIEST, LATEST = to_micros(FIRST_TIME), to_micros(END_OF_TIME)
 NAT = np.iinfo(np.int64).min
 STRINGS: Any = pd.api.types.pandas_dtype(DTYPES["text"])
@@ -128,17 +122,10 @@ def _number_text(value: Any) -> str:
     return repr(value)
 
 
-@lru_cache(maxsize=4_096)
 def _micros(value: str) -> int:
     """Microseconds since 1970 UTC of a time written plainly."""
-    try:
-        at = datetime.fromisoformat(value) if WRITTEN.fullmatch(value) else None
-    except ValueError as error:
-        raise UnsureError from error
-    if at is None:
-        raise UnsureError
-    micros = ((at if at.tzinfo else at.replace(tzinfo=UTC)) - EPOCH) // MICROSECOND
-    if not EARLIEST <= micros < LATEST:
+    micros = plain_time(value)
+    if micros is None or not EARLIEST <= micros < LATEST:
         raise UnsureError
     return micros
 

@@ -14,7 +14,7 @@ from features.fiscal import Period
 from features.history import LOST, WON, History
 from features.snapshots import Snapshots
 from features.windows import DAY, Floats, Ints
-from serving.ranking import described, take
+from serving.ranking import described_columns, take
 from training.bundle import Bundle
 from training.changes_of_score import Changed, compare
 from training.explanation import usual_groups
@@ -73,14 +73,19 @@ class View:
         return to_time(self.as_of)
 
     @cached_property
+    def described(self) -> dict[str, Any]:
+        """Scores of the open deals with what people call things by: `described_columns`."""
+        return described_columns(self.scored, self.history)
+
+    @cached_property
     def deals(self) -> pd.DataFrame:
-        """Scores of the open deals with what people call things by (see `ranking.described`)."""
-        return described(self.scored, self.history)
+        """The same as a table."""
+        return pd.DataFrame(self.described)
 
     @cached_property
     def place(self) -> dict[str, int]:
         """Row of each open deal in the scores."""
-        return {deal_id: row for row, deal_id in enumerate(self.scored.frame["deal_id"])}
+        return {deal_id: row for row, deal_id in enumerate(self.scored.columns["deal_id"])}
 
     def explained(self, rows: Ints) -> list[Explanation]:
         """Explanations of rows of the scores, told against the usual open deal."""

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from features.facts import as_texts, as_times
 from features.fiscal import days_to_quarter_end
 from features.history import History
 from features.pipeline import compute_features
@@ -15,6 +20,9 @@ from features.windows import DAY, Floats, Ints
 from training.bundle import Bundle
 from training.incidence import Incidence
 
+Columns = Mapping[str, Any]
+"""Arrays of one length by name: of numpy, texts or times."""
+Objects = npt.NDArray[np.object_]
 HORIZONS = (30, 60, 90, 180)
 FACTS = (
     "activities_count",
@@ -52,7 +60,7 @@ class Scored:
 
     Attributes
     ----------
-    frame : the columns of a score, one row a deal, in the order of `snapshots`
+    columns : of a score, a value a deal, in the order of `snapshots`
     facts : what sentences about a deal are made of
     """
 
@@ -60,8 +68,13 @@ class Scored:
     features: pd.DataFrame
     incidence: Incidence
     expected_amount: Floats
-    frame: pd.DataFrame
+    columns: Columns
     facts: pd.DataFrame
+
+    @cached_property
+    def frame(self) -> pd.DataFrame:
+        """The columns as a table, made when it is asked for: for one deal it costs most of all."""
+        return pd.DataFrame(dict(self.columns))
 
 
 def score(bundle: Bundle, history: History, as_of: int, deals: Ints | None = None) -> Scored:
@@ -73,9 +86,9 @@ def score(bundle: Bundle, history: History, as_of: int, deals: Ints | None = Non
     incidence = bundle.close.incidence(features)
     known = history.changes["amount"].last("value", snapshots.deal, snapshots.time)
     amount = bundle.amount.expected(features, known)
-    frame = _frame(bundle, history, snapshots, incidence, amount, known)
-    facts = facts.assign(stage=frame["stage"].to_numpy(object))
-    return Scored(snapshots, features, incidence, amount, frame, facts)
+    columns = _columns(bundle, history, snapshots, incidence, amount, known)
+    facts = facts.assign(stage=columns["stage"])
+    return Scored(snapshots, features, incidence, amount, columns, facts)
 
 
 def _features(
@@ -87,33 +100,36 @@ def _features(
     return found.iloc[:, : len(bundle.features)], found[list(FACTS)]
 
 
-def _frame(
+def _columns(
     bundle: Bundle,
     history: History,
     snapshots: Snapshots,
     incidence: Incidence,
     amount: Floats,
     known: Floats,
-) -> pd.DataFrame:
+) -> Columns:
     quarter = days_to_quarter_end(snapshots.time, history.settings.fiscal_year_start_month)
-    columns: dict[str, object] = {"deal_id": [history.deal_ids[code] for code in snapshots.deal]}
+    columns: dict[str, Any] = {
+        "deal_id": as_texts([history.deal_ids[code] for code in snapshots.deal])
+    }
     for side, by in (("won", incidence.won_by), ("lost", incidence.lost_by)):
         curve = by(HORIZONS)
         columns |= {f"p_{side}_{h}": curve[:, k] for k, h in enumerate(HORIZONS)}
         columns[f"p_{side}_quarter"] = by(quarter[:1])[:, 0] if len(quarter) else quarter
         ever = incidence.won if side == "won" else incidence.lost
         columns[f"p_{side}"] = ever[:, -1]
-    revenue = columns["p_won_90"] * amount  # type: ignore[operator]
+    revenue = columns["p_won_90"] * amount
     columns |= {"amount": known, "expected_amount": amount, "expected_revenue_90": revenue}
     columns |= _close_dates(incidence, snapshots.time)
-    columns["priority"] = np.where(np.isnan(revenue), columns["p_won_90"], revenue)  # type: ignore[call-overload]
+    columns["priority"] = np.where(np.isnan(revenue), columns["p_won_90"], revenue)
     columns |= context(history, snapshots)
-    columns |= {"tier": bundle.tier, "model_version": bundle.version}
-    columns["as_of"] = pd.to_datetime(snapshots.time, unit="us", utc=True)
-    return pd.DataFrame(columns)
+    for name, told in (("tier", bundle.tier), ("model_version", bundle.version)):
+        columns[name] = as_texts([told] * len(snapshots))
+    columns["as_of"] = as_times(snapshots.time)
+    return columns
 
 
-def _close_dates(incidence: Incidence, time: Ints) -> dict[str, object]:
+def _close_dates(incidence: Incidence, time: Ints) -> dict[str, pd.DatetimeIndex]:
     """Quantiles of the day of winning, given a win within the longest horizon (midnight UTC)."""
     days = np.concatenate([np.arange(0, 200, 2), np.arange(200, incidence.longest + 1, 7)])
     days = days[days <= incidence.longest]
@@ -123,23 +139,23 @@ def _close_dates(incidence: Incidence, time: Ints) -> dict[str, object]:
     for name, q in QUANTILES.items():
         first = np.argmax(share >= q, axis=1) if len(share) else np.zeros(0, int)
         at = time + (days[first] * DAY).astype(np.int64)
-        dates[f"close_date_{name}"] = pd.to_datetime(at // DAY * DAY, unit="us", utc=True)
+        dates[f"close_date_{name}"] = as_times(at // DAY * DAY)
     return dates
 
 
-def context(history: History, snapshots: Snapshots) -> dict[str, object]:
+def context(history: History, snapshots: Snapshots) -> dict[str, Any]:
     """What a person wants to see beside a score: stage, owner, age, silence, flags."""
     stage = history.stages.last("stage", snapshots.deal, snapshots.time)
     names = np.array([*history.stage_names, ""], dtype=object)
-    owner = current_owner(history, snapshots)
+    owner = _owners(history, snapshots)
     last = history.activities.largest("happened", snapshots.deal, snapshots.time)
     silent = (snapshots.time - last) / DAY
     known = history.changes["amount"].last("value", snapshots.deal, snapshots.time)
     age = (snapshots.time - history.created[snapshots.deal]) / DAY
     return {
-        "stage": names[np.nan_to_num(stage, nan=-1).astype(int)],
-        "owner_id": owner,
-        "team": team_of(history, owner),
+        "stage": as_texts(names[np.nan_to_num(stage, nan=-1).astype(int)]),
+        "owner_id": as_texts(owner),
+        "team": as_texts(_teams(history, owner)),
         "age_days": age,
         "days_since_activity": silent,
         "amount_missing": ~(known > 0),
@@ -152,17 +168,27 @@ def current_owner(history: History, snapshots: Snapshots) -> pd.Series:
 
     For showing and rolling up only: no feature reads the export's value.
     """
+    return pd.Series(_owners(history, snapshots), dtype="str")
+
+
+def _owners(history: History, snapshots: Snapshots) -> Objects:
+    """(n,) the same; NaN where there is none."""
     code = history.changes["owner_id"].last("value", snapshots.deal, snapshots.time)
     names = np.array([*history.owners.names, None], object)
     owner = names[np.nan_to_num(code, nan=-1).astype(int)]
     exported = history.tables.deals["owner_id"].array.take(snapshots.deal).to_numpy(object)
-    return pd.Series(np.where(np.isnan(code), exported, owner), dtype="str")
+    found: Objects = np.where(np.isnan(code), exported, owner)
+    return found
 
 
 def team_of(history: History, owner: pd.Series) -> pd.Series:
     """(n,) team of each owner; missing where there is none."""
+    return pd.Series(_teams(history, owner.to_numpy(object)), owner.index, dtype="str")
+
+
+def _teams(history: History, owner: Objects) -> list[str | None]:
     teams: dict[str, str] = {}
     told = (history.tables.owners[name].to_numpy(object) for name in ("owner_id", "team"))
     for name, team in zip(*told, strict=True):
         teams.setdefault(name, team)
-    return pd.Series([teams.get(n) for n in owner.to_numpy(object)], owner.index, dtype="str")
+    return [teams.get(each) for each in owner]

@@ -37,7 +37,9 @@ def test_open_deals_come_by_priority_and_closed_ones_do_not(small_view: View) ->
 
 
 def test_equal_priorities_come_by_identifier(small_view: View) -> None:
-    scored = replace(small_view.scored, frame=small_view.scored.frame.assign(priority=1.0))
+    columns = small_view.scored.columns
+    equal = {**columns, "priority": np.ones(len(columns["deal_id"]))}
+    scored = replace(small_view.scored, columns=equal)
     rows = listed(scored, small_view.history)
     assert scored.frame["deal_id"].iloc[rows].tolist() == ["O", "R", "S"]
 

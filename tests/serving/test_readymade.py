@@ -1,8 +1,10 @@
 import pytest
 
+from serving import quick as quick_module
 from serving.replies import FeaturesAnswer
 
 pytestmark = pytest.mark.slow
+IDENTITY = {"x-request-id": ""}
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +52,13 @@ def test_what_are_no_features_is_told(client, body, field) -> None:
 
 def test_what_is_no_json_is_told(client) -> None:
     assert client.post("/predict/features", content=b"{").status_code == 400
+
+
+def test_a_long_body_is_answered_by_the_application_with_the_same_bytes(
+    client, rows, monkeypatch
+) -> None:
+    quick = client.post("/predict/features", rows)
+    monkeypatch.setattr(quick_module, "QUICK_BYTES", 0)
+    slow = client.post("/predict/features", rows)
+    assert quick.content == slow.content
+    assert dict(quick.headers) | IDENTITY == dict(slow.headers) | IDENTITY
