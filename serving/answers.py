@@ -13,7 +13,7 @@ import pandas as pd
 
 from features.history import WON, History
 from features.windows import Ints
-from serving.listing import Listed, Sight, Wanted, listed, revenue_at_risk, teams_seen
+from serving.listing import Listed, Sight, Wanted, listed, revenue_at_risk, whole_teams
 from serving.messages import ForecastRequest, RankRequest, ScoreRequest
 from serving.problems import problem
 from serving.ranking import for_and_against
@@ -184,10 +184,8 @@ def forecast(view: View, asked: ForecastRequest, sight: Sight = None) -> Content
 
 def _rows_seen(view: View, frame: pd.DataFrame, sight: frozenset[str]) -> pd.Series:
     """Rows of owners in sight, and of teams of which every owner is in sight."""
-    owners = view.history.tables.owners
-    hidden = set(owners.loc[~owners["owner_id"].isin(sight), "team"].dropna())
-    teams = set(teams_seen(view, sight)) - hidden
     mine = (frame["scope"] == "owner") & frame["scope_id"].isin(sight)
+    teams = whole_teams(view, sight)
     return mine | ((frame["scope"] == "team") & frame["scope_id"].isin(teams))
 
 

@@ -23,6 +23,7 @@ def add_figures(templates: Environment) -> None:
         signed4,
         count,
         decimal,
+        figures,
         short,
         written,
     )
@@ -145,11 +146,23 @@ def whole(value: float | None) -> str:
 def decimal(value: float | None, places: int = 2) -> str:
     """Write a number with two places, or as many as asked.
 
-    >>> decimal(1.2345), decimal(None)
-    ('1.23', '–')
+    >>> decimal(1.2345), decimal(-0.001), decimal(None)
+    ('1.23', '0.00', '–')
     """
-    known = value is not None and math.isfinite(value)
-    return f"{value:,.{places}f}" if known else MISSING
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{round(value, places) + 0.0:,.{places}f}"
+
+
+def figures(value: float | None) -> str:
+    """Write a number of any size with three figures.
+
+    >>> figures(-0.00412), figures(1234.5), figures(34.0), figures(None)
+    ('-0.00412', '1,234', '34', '–')
+    """
+    if value is None or not math.isfinite(value):
+        return MISSING
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
 def written(value: float | None, kind: str, currency: str = "") -> str:

@@ -125,6 +125,15 @@ def teams_seen(view: View, sight: Sight) -> dict[str, list[str]]:
     return {team: called for team, called in names.items() if team in teams}
 
 
+def whole_teams(view: View, sight: Sight) -> set[str]:
+    """Teams of which every owner is in sight."""
+    seen_in_part = set(teams_seen(view, sight))
+    if sight is None:
+        return seen_in_part
+    owners = view.history.tables.owners
+    return seen_in_part - set(owners["team"][~owners["owner_id"].isin(sight)])
+
+
 def _named(column: pd.Series) -> dict[str, Iterable[str]]:
     return {str(name): [str(name)] for name in column.dropna().unique()}
 

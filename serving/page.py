@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 import anyio.to_thread
 from fastapi import FastAPI, Request
@@ -20,7 +20,7 @@ from serving.access import caller_of
 from serving.endpoints import Service
 from serving.engine import NotReadyError
 from serving.figures import add_figures
-from serving.pages.asked import Asked, OutOfSightError
+from serving.pages.asked import Asked, OutOfSightError, deal_address
 from serving.pages.data import data
 from serving.pages.deal import UnknownDealError, deal
 from serving.pages.forecast import forecast
@@ -174,7 +174,7 @@ def _add_deal(app: FastAPI, site: Site) -> None:
         form = dict(parse_qsl((await request.body()).decode("utf-8", "replace")))
         kept = await anyio.to_thread.run_sync(_keep, site.service, request, deal_id, form)
         told = "kept" if kept else "wrong"
-        return RedirectResponse(f"/deals/{quote(deal_id)}?{told}=1#feedback", 303)
+        return RedirectResponse(f"{deal_address(deal_id)}?{told}=1#feedback", 303)
 
     @app.get("/deals/{deal_id:path}.csv", include_in_schema=False)
     def give(deal_id: str, request: Request) -> Response:

@@ -14,6 +14,7 @@ from features.fiscal import Period
 from features.history import LOST, WON, History
 from features.snapshots import Snapshots
 from features.windows import DAY, Floats, Ints
+from serving.pages.words import Words, words_of
 from serving.ranking import described_columns, take
 from training.bundle import Bundle
 from training.changes_of_score import Changed, compare
@@ -30,6 +31,8 @@ PREPARED = 200
 """Deals at the top of the list whose reasons are worked out before anybody asks."""
 RECENT_DAYS = 7
 """Days over which a fall of the probability puts revenue at risk."""
+Note = tuple[str, dict[str, str]]
+"""Key of a text of the catalogue, after `note.`, and its values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -196,7 +199,12 @@ class View:
     @property
     def notes(self) -> list[str]:
         """What must be said beside every answer; empty where all is well."""
-        return [*self.notices, *_notes_on_data(self), *_notes_on_model(self)]
+        return self.notes_in(words_of("en"))
+
+    def notes_in(self, words: Words) -> list[str]:
+        """Give the notes in a language; what the engine has to say stands as it is."""
+        told = [*_notes_on_data(self), *_notes_on_model(self)]
+        return [*self.notices, *(words(f"note.{key}", **values) for key, values in told)]
 
 
 def to_time(micros: int) -> pd.Timestamp:
@@ -225,39 +233,25 @@ def default_as_of(history: History, now: pd.Timestamp, since: int | None = None)
     return hour if since is None else min(max(hour, since), to_micros(now))
 
 
-def _notes_on_data(view: View) -> list[str]:
+def _notes_on_data(view: View) -> list[Note]:
     last = view.last_fact
     if last is None:
-        return [f"nothing was known before {view.instant:%Y-%m-%d %H:%M} UTC; ask a later as_of"]
-    if view.instant - last <= FRESH:
-        return []
-    return [
-        f"the data are stale: the last fact before the as_of is of {last:%Y-%m-%d}; run `dealcast "
-        "import SOURCE` to bring the store up to date"
-    ]
+        return [("nothing", {"instant": f"{view.instant:%Y-%m-%d %H:%M}"})]
+    return [] if view.instant - last <= FRESH else [("stale", {"day": f"{last:%Y-%m-%d}"})]
 
 
-def _notes_on_model(view: View) -> list[str]:
+def _notes_on_model(view: View) -> list[Note]:
     bundle, card = view.bundle, view.bundle.card
-    found = []
+    found: list[Note] = []
+    learned = {"day": f"{to_time(bundle.cut):%Y-%m-%d}"}
     if bundle.tier == "table":
-        found.append(f"a simple table answers: {card.get('reason', 'no model is better')}")
+        found.append(("table", {"reason": card.get("reason", "no model is better")}))
     if bundle.cut > view.as_of:
-        found.append(
-            f"the model has learned from facts up to {to_time(bundle.cut):%Y-%m-%d}, after the "
-            "as_of asked: no fair test of it"
-        )
+        found.append(("learned_later", learned))
     if not card.get("won_with_amount", 1):
-        found.append(
-            "the history holds no amount of a won deal: deals are ranked by probability and the "
-            "forecast counts wins"
-        )
+        found.append(("no_amounts", {}))
     if not card.get("lost_deals", 1):
-        found.append(
-            "no deal was ever marked lost: p_lost is near 0, and p_won says how many of such "
-            "deals are won in the end"
-        )
+        found.append(("no_losses", {}))
     if view.as_of - bundle.cut > OLD_DAYS * DAY:
-        since = f"{to_time(bundle.cut):%Y-%m-%d}"
-        found.append(f"the model has learned nothing since {since}; run `dealcast train`")
+        found.append(("old_model", learned))
     return found

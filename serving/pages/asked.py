@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pandas as pd
 
@@ -79,6 +79,15 @@ class Asked:
     def file(self, table: str) -> str:
         """Give the address of a table of this view as a CSV file."""
         return replace(self, path=f"{self.path.rstrip('/') or '/today'}.csv").link(table=table)
+
+
+def deal_address(deal_id: str) -> str:
+    """Give the address of a deal's page, whatever its identifier holds.
+
+    >>> deal_address("A/7?#1"), deal_address("ดีล")
+    ('/deals/A/7%3F%231', '/deals/%E0%B8%94%E0%B8%B5%E0%B8%A5')
+    """
+    return f"/deals/{quote(deal_id)}"
 
 
 def paged(count: int, asked: Asked) -> dict[str, int]:

@@ -142,7 +142,9 @@ def _past(view: View, asked: Asked, code: int) -> list[dict[str, Any]]:
 def _past_chart(asked: Asked, past: list[dict[str, Any]]) -> str | None:
     if len(past) < 2:
         return None
-    days = [asked.words.day(row["at"]) for row in past]
+    years = {row["at"].year for row in past}
+    year = years.pop() if len(years) == 1 else None
+    days = [asked.words.day(row["at"], year=year) for row in past]
     line = series(
         "line", asked.words("col.p_won_90"), [r["p_won_90"] for r in past], "won", dots=1
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,13 +11,14 @@ from features.fiscal import Period
 from features.windows import DAY
 from serving.answers import currency
 from serving.answers import forecast as answer
+from serving.figures import short
 from serving.messages import ForecastRequest
-from serving.pages.asked import Asked
+from serving.pages.asked import Asked, deal_address
 from serving.pages.book import book_of, options
 from serving.pages.charts import chart, series
 from serving.pages.judged import beside
 from serving.pages.kept import kept
-from serving.pages.pipeline import whose_deals
+from serving.pages.scope import Scope, members_of, owner_called, scope_of, told_whole, whose_deals
 from serving.pages.tables import Column, Table, shown
 from serving.view import View
 from training.insights.past import won_by_period
@@ -59,7 +61,7 @@ Row = dict[str, Any]
 
 def forecast(view: View, asked: Asked) -> dict[str, Any]:
     """Give the periods ahead, the roll-up of one of them, and the waterfall since last week."""
-    scope, member = _scope(asked)
+    scope, member = scope_of(view, asked)
     period = _kind(view, asked, scope, member)
     periods = int(asked.choice("periods", PERIODS, PERIODS[0]))
     told = _told(view, asked, period, periods)
@@ -75,9 +77,7 @@ def forecast(view: View, asked: Asked) -> dict[str, Any]:
     tables = {
         "periods": Table("periods", _columns(BY_PERIOD, rows), rows),
         "roll_up": Table("roll_up", _columns(ROLL_UP, members), members),
-        "period_deals": Table(
-            "period_deals", DEALS, _deals(view, asked, period, periods, names, chosen)
-        ),
+        "period_deals": _deals(view, asked, period, periods, names, chosen),
     }
     return {
         "tables": tables,
@@ -95,7 +95,7 @@ def forecast(view: View, asked: Asked) -> dict[str, Any]:
         "plot": _plot(view, asked, period, rows) if rows else None,
         "options": options(view, asked),
         "currency": currency(view.history) if told["unit"] == "revenue" else "",
-        **_changes(view, asked, tables, scope, member),
+        **_changes(view, asked, tables, (scope, member)),
         **beside(view, asked, tables, told["rows"], period, chosen),
     }
 
@@ -117,16 +117,6 @@ def _kind(view: View, asked: Asked, scope: str, member: str) -> Period:
     return "quarter" if has else "month"
 
 
-def _scope(asked: Asked) -> tuple[str, str]:
-    """Whose forecast is at the head: of an owner, a team, or the firm."""
-    for name in ("owner", "team"):
-        if asked.text(name):
-            return name, asked.text(name)
-    if asked.sight is not None and len(asked.sight) == 1:
-        return "owner", next(iter(asked.sight))
-    return "total", ""
-
-
 def _month(view: View, asked: Asked, scope: str, member: str) -> Row | None:
     """The running month of whoever is at the head."""
     rows = _told(view, asked, "month", int(PERIODS[0]))["rows"]
@@ -141,23 +131,22 @@ def _columns(columns: tuple[Column, ...], rows: list[Row]) -> tuple[Column, ...]
 
 
 def _called(view: View, scope: str, member: str) -> str:
-    names = dict(zip(view.deals["owner_id"], view.deals["owner"], strict=True))
-    return str(names.get(member, member)) if scope == "owner" else member
+    return owner_called(view, member) if scope == "owner" else member
 
 
 def _roll_up(view: View, asked: Asked, rows: list[Row], chosen: str) -> list[Row]:
     """Teams of the firm, or owners of a team (or of whoever is in sight without one)."""
-    owners = view.history.tables.owners.drop_duplicates("owner_id").set_index("owner_id")
-    team_of, wanted = owners["team"].to_dict(), asked.text("team")
-    level = "owner" if wanted or not any(row["scope"] == "team" for row in rows) else "team"
-    if asked.text("owner"):
+    kind, wanted = scope_of(view, asked)
+    if kind == "owner":
         return []
+    members = members_of(view, asked)
+    level = "owner" if wanted or not any(row["scope"] == "team" for row in rows) else "team"
     found = []
     for row in rows:
         member = row["scope_id"]
         if row["scope"] != level or row["period"] != chosen:
             continue
-        if level == "owner" and wanted and team_of.get(member) != wanted:
+        if level == "owner" and members is not None and member not in members:
             continue
         name = _called(view, level, member) or asked.words(f"forecast.no_{level}")
         link = asked.link(**{level: member}) if member else None
@@ -167,10 +156,10 @@ def _roll_up(view: View, asked: Asked, rows: list[Row], chosen: str) -> list[Row
 
 def _deals(
     view: View, asked: Asked, period: Period, periods: int, names: list[str], chosen: str
-) -> list[Row]:
+) -> Table:
     """Open deals behind the period, the largest expectation first."""
     if not names:
-        return []
+        return Table("period_deals", DEALS, [])
     outlook = view.outlook(period, periods, BY)
     k = names.index(chosen)
     chance = np.diff(outlook.deals.won_by, axis=1, prepend=0.0)[:, k]
@@ -179,10 +168,11 @@ def _deals(
     if mask is not None:
         book = book[mask[view.scored.snapshots.deal]]
     book = book.sort_values(["expected", "deal_id"], ascending=[False, True])
-    book = book if asked.whole else book.head(MOST_DEALS if asked.text("owner") else 10)
-    links = [f"/deals/{deal_id}" for deal_id in book["deal_id"]]
+    part = book if asked.whole else book.head(MOST_DEALS if asked.text("owner") else 10)
+    links = [deal_address(deal_id) for deal_id in part["deal_id"]]
     columns = [column.key for column in DEALS]
-    return shown(book[[*columns, "deal_id"]].assign(href=links))
+    rows = shown(part[[*columns, "deal_id"]].assign(href=links))
+    return Table("period_deals", DEALS, rows, len(book))
 
 
 def _plot(view: View, asked: Asked, period: Period, rows: list[Row]) -> str:
@@ -216,11 +206,9 @@ def _plot(view: View, asked: Asked, period: Period, rows: list[Row]) -> str:
     return chart(names, parts, stacked=True)
 
 
-def _changes(
-    view: View, asked: Asked, tables: dict[str, Table], scope: str, member: str
-) -> dict[str, Any]:
-    """Waterfall of the running quarter since last week, of the firm or of one owner."""
-    if scope == "team" or (asked.sight is not None and scope != "owner"):
+def _changes(view: View, asked: Asked, tables: dict[str, Table], scope: Scope) -> dict[str, Any]:
+    """Waterfall of the running quarter since last week, of the firm, a team or an owner."""
+    if not told_whole(view, asked, scope):
         return {"bridge": None}
     month = view.history.settings.fiscal_year_start_month
     span = Span.holding(view.as_of, "quarter", month)
@@ -230,8 +218,7 @@ def _changes(
         f"waterfall:{view.as_of}",
         lambda: waterfall(view.bundle, view.bundle, view.history, since, view.as_of, span),
     )
-    owner = member if scope == "owner" else None
-    bars = _bars(found, owner)
+    bars = _bars(found, members_of(view, asked))
     tables["bridge"] = Table("bridge", BRIDGE, bars)
     return {
         "bridge": _bridge_plot(asked, bars),
@@ -240,13 +227,14 @@ def _changes(
     }
 
 
-def _bars(found: Waterfall, owner: str | None) -> list[Row]:
-    """Begin, the bars that moved, end; in whole units of the forecast."""
+def _bars(found: Waterfall, members: frozenset[str] | None) -> list[Row]:
+    """Begin, the bars that moved, end; in whole units of the forecast, of some owners or all."""
     ends = (found.begin, found.end)
-    if owner is not None:
-        row = found.owners.reindex([owner]).fillna(0).iloc[0]
-        ends = (int(row["begin"]), int(row["end"]))
-    moved = found.bars(owner)
+    if members is not None:
+        own = found.owners[found.owners.index.isin(members)].sum()
+        ends = (int(own["begin"]), int(own["end"]))
+        found = replace(found, rows=found.rows[found.rows["owner"].isin(members)])
+    moved = found.bars()
     rows: list[Row] = [{"bar": "begin", "value": ends[0] / 100, "deals": None, "sum": True}]
     rows += [
         {"bar": each["bar"], "value": each["cents"] / 100, "deals": each["deals"]}
@@ -269,12 +257,22 @@ def _bridge_plot(asked: Asked, bars: list[Row]) -> str:
         heights.append(height)
         colours.append(colour)
     names = [asked.words(f"bar.{bar['bar']}") for bar in bars]
+    texts = [
+        short(h) if bar.get("sum") or h < 0 else f"+{short(h)}"
+        for bar, h in zip(bars, heights, strict=True)
+    ]
     one = series(
-        "bar", asked.words("forecast.bridge"), heights, "won", base=bases, colours=colours
+        "bar",
+        asked.words("forecast.bridge"),
+        heights,
+        "won",
+        base=bases,
+        colours=colours,
+        text=texts,
     )
     tops = [base + max(height, 0) for base, height in zip(bases, heights, strict=True)]
     lows = [base + min(height, 0) for base, height in zip(bases, heights, strict=True)][1:-1]
     low = min(lows, default=0.0)
     room = max(tops, default=1.0)
-    reach = [max(low - 0.5 * (room - low), 0.0), room * 1.03]
+    reach = [max(low - 0.5 * (room - low), 0.0), room * 1.05]
     return chart(names, [one], range=reach)

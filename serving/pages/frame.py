@@ -47,7 +47,7 @@ def _served(view: View, asked: Asked) -> dict[str, Any]:
         "reason": card.get("reason", ""),
         "last_fact": view.last_fact,
         "age": age_of(view, asked.now, asked.words),
-        "notes": view.notes,
+        "notes": view.notes_in(asked.words),
         "currency": currency(view.history),
     }
 

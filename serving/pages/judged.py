@@ -9,6 +9,7 @@ import pandas as pd
 from features.fiscal import Period
 from serving.pages.asked import Asked
 from serving.pages.kept import kept
+from serving.pages.scope import members_of, owner_called
 from serving.pages.tables import Column, Table, shown
 from serving.records_feedback import commits
 from serving.view import View
@@ -57,15 +58,15 @@ def _commits(view: View, asked: Asked, rows: list[Row], period: str) -> list[Row
     sums = judgement_sums(view.history, view.as_of, [span], _stated(asked))
     spoken = (sums["deals"] > 0) | (sums["best_case"] > sums["commit"]) | sums["stated"].notna()
     sums = sums[spoken & (sums["owner_id"] != "")]
-    if asked.sight is not None:
-        sums = sums[sums["owner_id"].isin(asked.sight)]
+    members = members_of(view, asked)
+    if members is not None:
+        sums = sums[sums["owner_id"].isin(members)]
     own = {r["scope_id"]: r for r in rows if r["scope"] == "owner" and r["period"] == period}
-    names = dict(zip(view.deals["owner_id"], view.deals["owner"], strict=True))
     found = []
     for row in shown(sums):
         model = own.get(row["owner_id"], {})
         told = {key: model.get(key) for key in ("mean", "p10", "p90", "target")}
-        found.append({**row, **told, "name": names.get(row["owner_id"], row["owner_id"])})
+        found.append({**row, **told, "name": owner_called(view, row["owner_id"])})
     return sorted(found, key=lambda row: -row["commit"])
 
 

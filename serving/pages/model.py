@@ -42,8 +42,8 @@ CONTENDERS = (
 DRIFT = (
     Column("feature"),
     Column("meaning"),
-    Column("then", "decimal"),
-    Column("now", "decimal", title="col.now_median"),
+    Column("then", "figures"),
+    Column("now", "figures", title="col.now_median"),
     Column("shift", "decimal", title="col.shift"),
     Column("verdict", "word", title="col.drift"),
 )
@@ -74,7 +74,7 @@ def model(view: View, asked: Asked) -> Row:
         "figures": Table("figures", FIGURES, _figures(card)),
         "contenders": Table("contenders", CONTENDERS, _contenders(stored)),
         "calibration": Table("calibration", CURVE, _curve(stored)),
-        "drift": Table("drift", DRIFT, shown(rows)),
+        "drift": Table("drift", DRIFT, shown(rows), len(moved)),
         "versions": Table("versions", VERSIONS, _versions(asked)),
     }
     return {

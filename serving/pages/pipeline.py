@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.windows import Bools, Ints
+from features.windows import Ints
 from serving.answers import currency
-from serving.pages.asked import Asked
+from serving.pages.asked import Asked, deal_address
 from serving.pages.book import book_of, chosen, options
 from serving.pages.charts import chart, series
 from serving.pages.kept import kept
+from serving.pages.scope import scope_of, told_whole, whose_deals
 from serving.pages.tables import Column, Table, shown
 from serving.ranking import take
 from serving.view import View
@@ -77,12 +78,13 @@ def pipeline(view: View, asked: Asked) -> dict[str, Any]:
     late = slipped(view.history, scored, int(outlook.calendar.edges[1]), view.as_of)
     dead = to_close_out(scored)
     book = book_of(view).iloc[rows].reset_index(drop=True)
+    pushed, idle = _slipped(book, late), _deals(book.iloc[dead.to_numpy()])
     limit = None if asked.whole else SHOWN
     tables = {
         "stages": Table("stages", STAGES, shown(stages)),
         "coverage": Table("coverage", COVERAGE, _coverage(view, outlook, rows, asked)),
-        "slipped": Table("slipped", SLIPPED, _slipped(book, late)[:limit]),
-        "close_out": Table("close_out", CLOSE_OUT, _deals(book.iloc[dead.to_numpy()])[:limit]),
+        "slipped": Table("slipped", SLIPPED, pushed[:limit], len(pushed)),
+        "close_out": Table("close_out", CLOSE_OUT, idle[:limit], len(idle)),
     }
     return {
         "tables": tables,
@@ -104,31 +106,12 @@ def pipeline(view: View, asked: Asked) -> dict[str, Any]:
     }
 
 
-def whose_deals(view: View, asked: Asked) -> Bools | None:
-    """(deals,) deals of the owners that the reader sees and asks for; None for all."""
-    owner, team = asked.text("owner"), asked.text("team")
-    if asked.sight is None and not owner and not team:
-        return None
-    owners = view.history.tables.owners
-    allowed = set(view.history.owners.names) if asked.sight is None else set(asked.sight)
-    if owner:
-        allowed &= {owner}
-    if team:
-        allowed &= set(owners.loc[owners["team"] == team, "owner_id"])
-    return np.array([each in allowed for each in view.owners], bool)
-
-
 def _coverage(view: View, outlook: Outlook, rows: Ints, asked: Asked) -> list[dict[str, Any]]:
     """Target, what is booked, what the open deals promise by the CRM and by the model."""
-    frame = outlook.frame
-    scope, member = ("total", "")
-    for name in ("owner", "team"):
-        if asked.text(name):
-            scope, member = name, asked.text(name)
-            break
-    if asked.sight is not None and scope != "owner":
+    frame, scope = outlook.frame, scope_of(view, asked)
+    if not told_whole(view, asked, scope):
         return []
-    found = frame[(frame["scope"] == scope) & (frame["scope_id"] == member)]
+    found = frame[(frame["scope"] == scope[0]) & (frame["scope_id"] == scope[1])]
     result = []
     for k, row in enumerate(shown(found)):
         begin, end = int(outlook.calendar.edges[k]), int(outlook.calendar.edges[k + 1])
@@ -141,7 +124,7 @@ def _coverage(view: View, outlook: Outlook, rows: Ints, asked: Asked) -> list[di
 
 
 def _deals(book: pd.DataFrame) -> list[dict[str, Any]]:
-    links = [f"/deals/{deal_id}" for deal_id in book["deal_id"]]
+    links = [deal_address(deal_id) for deal_id in book["deal_id"]]
     names = ["name", "owner", "stage", "amount", "p_won", "p_won_quarter", "age_days"]
     return shown(book[[*names, "days_since_activity", "deal_id"]].assign(href=links))
 

@@ -76,7 +76,7 @@ def sources(view: View, asked: Asked) -> dict[str, Any]:
     lead = kept(view, "rules", lambda: good_lead(history, day))
     speed = speed.assign(band=[str(k) for k in speed["band"]])
     tables = {
-        "segments": Table("segments", SEGMENTS, _segments(found, whole=asked.whole)),
+        "segments": _segments(found, whole=asked.whole),
         "speed": Table("speed", SPEED, shown(speed) if history.has("activities.type") else []),
         "profile": Table("profile", PROFILE, shown(traits)),
         "fit": Table("fit", FIT, shown(fit) if len(traits) else []),
@@ -95,11 +95,12 @@ def sources(view: View, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _segments(found: pd.DataFrame | None, *, whole: bool) -> list[dict[str, Any]]:
+def _segments(found: pd.DataFrame | None, *, whole: bool) -> Table:
     if found is None or not len(found):
-        return []
-    found = found if whole else found.head(MOST_SHOWN)
-    return shown(found.assign(spark=[sparkline(values) for values in found["quarters"]]))
+        return Table("segments", SEGMENTS, [])
+    part = found if whole else found.head(MOST_SHOWN)
+    drawn = part.assign(spark=[sparkline(values) for values in part["quarters"]])
+    return Table("segments", SEGMENTS, shown(drawn), len(found))
 
 
 def _plot(rows: Any, t: Words, name: str = "segment", words: str = "") -> str:

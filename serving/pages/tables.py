@@ -22,7 +22,7 @@ class Column:
 
     Attributes
     ----------
-    kind : text, name, money, chance, share, count, decimal, days, day, instant, range or spark
+    kind : text, name, money, chance, share, count, decimal, figures, days, day, instant or spark
     link : key of the address in the row
     low, high : keys of an interval shown beside the value
     """
@@ -47,11 +47,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table by name, with rows as plain mappings."""
+    """A table by name, with rows as plain mappings; `count` of all where it holds the first."""
 
     name: str
     columns: Sequence[Column]
     rows: Sequence[Mapping[str, Any]]
+    count: int = 0
+
+    @property
+    def cut(self) -> bool:
+        """Whether the file holds more rows than the page."""
+        return self.count > len(self.rows)
 
 
 def to_csv(table: Table) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pandas as pd
 
@@ -96,7 +97,7 @@ def _frame(found: Performance, asked: Asked) -> pd.DataFrame:
         frame = frame[frame["team"] == wanted]
     above, below = frame["win_rate_low"] > found.base, frame["win_rate_high"] < found.base
     verdict = pd.Series("usual", frame.index).mask(above, "above").mask(below, "below")
-    links = [f"/?owner={owner}" for owner in frame["owner_id"]]
+    links = [f"/?{urlencode({'owner': owner})}" for owner in frame["owner_id"]]
     return frame.assign(verdict=verdict, href=links)
 
 

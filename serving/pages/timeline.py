@@ -10,6 +10,7 @@ import numpy as np
 from data.contract import ACTIVITY_TYPES
 from features.windows import DAY, Ints, Timeline
 from serving.figures import money
+from serving.pages.scope import owner_called
 from serving.pages.words import Words
 from serving.view import View, to_time
 
@@ -71,19 +72,7 @@ def _value(view: View, name: str, value: float, words: Words) -> str:
         return money(value)
     if name == "expected_close_date":
         return words.day(to_time(int(value)))
-    return owner_called(view, int(value))
-
-
-def owner_called(view: View, code: int) -> str:
-    """Name of an owner, or the identifier."""
-    owner = view.history.owners.names[code]
-    known = view.memo.setdefault("owner_names", {})
-    if not known:
-        table = view.history.tables.owners
-        if "name" in table:
-            known.update(table.dropna(subset=["name"]).set_index("owner_id")["name"].to_dict())
-        known[""] = ""
-    return str(known.get(owner, owner))
+    return owner_called(view, view.history.owners.names[int(value)])
 
 
 def _activities(view: View, code: int, words: Words) -> Iterator[Event]:

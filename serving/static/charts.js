@@ -12,7 +12,7 @@ const makers = {
   bar: (s, base) => ({ ...base, type: "bar", base: s.base, marker: { color: Array.isArray(s.colours) ? s.colours.map(ink) : ink(s.colour), pattern: s.pattern ? { shape: s.pattern, size: 5, solidity: 0.25 } : undefined }, text: s.text, textposition: "outside", cliponaxis: false }),
   line: (s, base) => ({ ...base, type: "scatter", mode: s.dots ? "lines+markers" : "lines", connectgaps: false, line: { color: ink(s.colour), width: 2, dash: s.dash || "solid" }, marker: { size: 6 } }),
   steps: (s, base) => ({ ...base, type: "scatter", mode: "lines", line: { color: ink(s.colour), width: 2, dash: "dot", shape: "hvh" } }),
-  dots: (s, base) => ({ ...base, type: "scatter", mode: s.text ? "markers+text" : "markers", text: s.text, textposition: "top center", marker: { color: ink(s.colour), size: s.size || 8, symbol: s.symbol || "circle" } }),
+  dots: (s, base) => ({ ...base, type: "scatter", mode: s.text ? "markers+text" : "markers", text: s.text, textposition: "top center", marker: { color: ink(s.colour), size: s.size || 8, symbol: s.symbol || "circle", line: { width: s.symbol ? 3 : 0, color: ink(s.colour) } } }),
 };
 
 function whiskers(s, across) {

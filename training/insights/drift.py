@@ -22,6 +22,9 @@ MODERATE, LARGE = 0.2, 0.5
 def drift(bundle: Bundle, history: History, as_of: int) -> pd.DataFrame:
     """Shift of each feature that the model reads, the largest first.
 
+    What is the same for every deal on both days, such as the days to the month's end, tells of
+    the day alone and has no place here.
+
     Columns: feature, family, meaning, then and now (medians), shift (see `shift`), verdict
     (stable, moderate, large); empty where either day has fewer than LEAST_DEALS open deals
     """
@@ -39,6 +42,7 @@ def drift(bundle: Bundle, history: History, as_of: int) -> pd.DataFrame:
             "shift": shift(then[name].to_numpy(float), now[name].to_numpy(float)),
         }
         for name in bundle.features
+        if not (_of_the_day(then[name]) and _of_the_day(now[name]))
     ]
     found = pd.DataFrame(rows).sort_values(["shift", "feature"], ascending=[False, True])
     place = np.searchsorted((MODERATE, LARGE), found["shift"])
@@ -51,6 +55,10 @@ def _features(bundle: Bundle, history: History, at: int) -> pd.DataFrame:
         spread = np.linspace(0, len(snapshots) - 1, MOST_DEALS).astype(np.int64)
         snapshots = snapshots.take(spread)
     return compute_features(history, bundle.vocabulary, snapshots, bundle.features)
+
+
+def _of_the_day(values: pd.Series) -> bool:
+    return bool((values == values.iloc[0]).all())
 
 
 def shift(then: Floats, now: Floats) -> float:
