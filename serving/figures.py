@@ -9,6 +9,7 @@ from jinja2 import Environment
 SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "THB": "฿", "JPY": "¥", "INR": "₹", "KRW": "₩"}
 MISSING = "–"
 WHOLE = 1e-6
+LONGEST_WORD = 28
 
 
 def add_figures(templates: Environment) -> None:
@@ -28,6 +29,16 @@ def add_figures(templates: Environment) -> None:
         written,
     )
     templates.filters.update({each.__name__: each for each in filters})
+    templates.tests["long_word"] = long_word
+
+
+def long_word(value: object) -> bool:
+    """Tell whether a text holds a word that is too long to stand in a column unbroken.
+
+    >>> long_word("deal_type_won_amount_lift of all"), long_word("x" * 29), long_word(None)
+    (False, True, False)
+    """
+    return isinstance(value, str) and max(map(len, value.split()), default=0) > LONGEST_WORD
 
 
 def money(value: float | None, currency: str | None = "") -> str:

@@ -115,7 +115,11 @@ def _options(view: View, asked: Asked) -> dict[str, list[tuple[str, str]]]:
     for name in DIMENSIONS:
         counts = book[name].value_counts()
         names = called if name == "owner_id" else {}
-        pairs = [(str(value), f"{names.get(value, value)} ({n:,})") for value, n in counts.items()]
+        pairs = [
+            (str(value), f"{names.get(value, value)} ({n:,})")
+            for value, n in counts.items()
+            if value
+        ]
         if name == "stage":
             place = view.bundle.vocabulary.stage_position
             pairs.sort(key=lambda pair: place.get(pair[0], np.inf))

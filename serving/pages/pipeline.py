@@ -70,6 +70,7 @@ def pipeline(view: View, asked: Asked) -> dict[str, Any]:
     rows = np.sort(chosen(view, asked))
     scored, whose = take(view.scored, rows), whose_deals(view, asked)
     stages = stage_table(view.history, scored, view.bundle.vocabulary, view.as_of, whose)
+    stages["stage"] = stages["stage"].replace("", asked.words("deal.no_stage"))
     outlook = kept(
         view,
         f"quarters:{view.as_of}",
@@ -112,6 +113,8 @@ def _coverage(view: View, outlook: Outlook, rows: Ints, asked: Asked) -> list[di
     if not told_whole(view, asked, scope):
         return []
     found = frame[(frame["scope"] == scope[0]) & (frame["scope_id"] == scope[1])]
+    if not found["target"].notna().any():
+        return []
     result = []
     for k, row in enumerate(shown(found)):
         begin, end = int(outlook.calendar.edges[k]), int(outlook.calendar.edges[k + 1])

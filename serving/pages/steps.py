@@ -70,7 +70,9 @@ def _close_date(facts: Facts, flags: list[str]) -> Step | None:
 def _silence(facts: Facts, flags: list[str]) -> Step | None:
     quiet = _number(facts, "days_since_last_activity")
     if "stale" in flags:
-        return Step("decide", 0 if np.isnan(quiet) else round(quiet), urgent=True)
+        if np.isnan(quiet):
+            return Step("decide_unknown", urgent=True)
+        return Step("decide", round(quiet), urgent=True)
     if "silent" not in flags:
         return None
     return Step("first") if np.isnan(quiet) else Step("reach", round(quiet), urgent=True)

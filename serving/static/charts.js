@@ -28,7 +28,7 @@ function traces(data) {
     const x = s.x || data.x;
     const base = { name: s.name, showlegend: s.legend !== false, x: data.horizontal ? s.y : x, y: data.horizontal ? x : s.y };
     base.orientation = data.horizontal ? "h" : "v";
-    base.hovertemplate = `%{${data.horizontal ? "x" : "y"}:${data.format || ",.0f"}}<extra>${s.name}</extra>`;
+    base.hovertemplate = `${data.horizontal ? "%{y}: %{x" : "%{y"}:${data.format || ",.0f"}}<extra>${s.name}</extra>`;
     if (s.hover) Object.assign(base, { customdata: s.hover, hovertemplate: "%{customdata}<extra></extra>" });
     if (s.kind === "band") {
       const edge = { ...base, type: "scatter", mode: "lines", line: { width: 0 }, hoverinfo: "skip", hovertemplate: undefined };
@@ -42,6 +42,14 @@ function traces(data) {
   });
 }
 
+// Long names are cut in the axis, not in the data: hovering tells them whole.
+function ticks(data) {
+  const room = innerWidth < 700 ? 16 : 36;
+  if (!data.horizontal || !data.x.some((name) => [...String(name)].length > room)) return {};
+  const cut = (name) => ([...String(name)].length > room ? `${[...String(name)].slice(0, room - 1).join("")}…` : name);
+  return { tickmode: "array", tickvals: data.x, ticktext: data.x.map(cut) };
+}
+
 function axis(more) {
   return { fixedrange: true, gridcolor: ink("line"), zerolinecolor: ink("line"), linecolor: ink("line"), automargin: true, ...more };
 }
@@ -49,7 +57,7 @@ function axis(more) {
 function layout(data) {
   const category = data.linear ? {} : { type: "category" };
   const values = axis({ tickformat: data.format === ",.0f" || !data.format ? "~s" : data.format, rangemode: data.range ? "normal" : "tozero", range: data.range || (data.top ? [0, data.top] : undefined), title: data.ytitle ? { text: data.ytitle } : undefined });
-  const names = axis({ ...category, showgrid: false, zeroline: false, range: data.xrange, tickformat: data.xformat, title: data.xtitle ? { text: data.xtitle, standoff: 8 } : undefined});
+  const names = axis({ ...category, ...ticks(data), showgrid: false, zeroline: false, range: data.xrange, tickformat: data.xformat, title: data.xtitle ? { text: data.xtitle, standoff: 8 } : undefined});
   if (data.horizontal) names.autorange = "reversed";
   const shapes = (data.diagonal ? [{ type: "line", x0: 0, y0: 0, x1: 1, y1: 1, line: { color: ink("quiet"), dash: "dot", width: 1 } }] : [])
     .concat((data.lines || []).map((at) => ({ type: "line", ...(data.horizontal ? { x0: at, x1: at, y0: 0, y1: 1, yref: "paper" } : { y0: at, y1: at, x0: 0, x1: 1, xref: "paper" }), line: { color: ink("quiet"), dash: "dot", width: 1 } })));

@@ -24,6 +24,9 @@ for (const time of document.querySelectorAll("time[data-instant]")) {
   time.textContent = zone.format(new Date(time.dateTime));
 }
 
+const here = document.querySelector(".side nav [aria-current]");
+if (here) here.closest("nav").scrollLeft = here.offsetLeft - 16;
+
 const links = () => [...document.querySelectorAll(".deal h2 a")];
 addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input, select, textarea")) return;

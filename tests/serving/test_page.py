@@ -6,15 +6,20 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
+from data.tables import OF_A_DEAL, Tables
+from features.history import History
+from features.windows import DAY
 from serving.engine import Engine
 from serving.limits import HEADERS
 from serving.metrics import metrics_text
 from serving.page import ADDRESSES, PAGES, make_templates
 from serving.pages import kept
 from serving.plot import plot_script
-from serving.view import View
+from serving.view import View, to_micros
+from training.train import train
 
 EngineAt = Callable[[Path], Engine]
 EVERY = [ADDRESSES[name] for name in PAGES]
@@ -128,6 +133,58 @@ def test_a_reader_sees_the_deals_and_rows_in_sight_alone(
     assert {row["member"] for row in members} <= {"Ann", "north"}
     slipped = rep.get("/pipeline.csv?table=close_out").text
     assert "Bob" not in slipped
+
+
+@pytest.mark.parametrize("path", EVERY)
+def test_stale_data_are_told_on_every_page_with_what_to_do(
+    path: str, small_view: View, engine_at: EngineAt, client_of
+) -> None:
+    engine, later = engine_at(Path()), small_view.as_of + 30 * DAY
+    engine._current = View.of(small_view.history, small_view.bundle, "five", later)
+    for language, word in (("en", "stale"), ("th", "ข้อมูลเก่า")):
+        notes = client_of(engine).get(path, params={"lang": language}).text
+        notes = notes[notes.index('<ul class="notes"') :].split("</ul>")[0]
+        assert word in notes
+        assert "dealcast import" in notes
+
+
+def test_the_bars_of_a_team_are_those_of_its_owners(
+    small_view: View, engine_at: EngineAt, client_of
+) -> None:
+    engine, sums = engine_at(Path()), []
+    engine._current = small_view
+    for sight in (("ann",), ("bob",), ("ann", "bob")):
+        small_view.history.tables.owners["team"] = "north"
+        seeing = client_of(engine, sight=lambda *_, sight=sight: frozenset(sight))
+        rows = rows_of(seeing.get("/forecast.csv?table=bridge").text)
+        sums.append(pd.Series({row["bar"]: float(row["value"]) for row in rows}))
+    ann, bob, both = sums
+    assert both.abs().sum() > 0
+    pd.testing.assert_series_equal(
+        ann.add(bob, fill_value=0), both.sort_index(), check_names=False
+    )
+
+
+@pytest.mark.parametrize("identifier", ["A/7?#1", "ดีล 1", "100%"])
+def test_a_deal_of_any_identifier_is_reached_from_every_table(
+    identifier: str, five_deals: Tables, now: pd.Timestamp, engine_at: EngineAt, client_of
+) -> None:
+    frames = dict(five_deals.items())
+    for name in OF_A_DEAL:
+        frames[name] = frames[name].assign(
+            deal_id=frames[name]["deal_id"].replace("O", identifier)
+        )
+    history = History.of(Tables.of(frames))
+    bundle, engine = train(history, to_micros(now)).bundle, engine_at(Path())
+    engine._current = View.of(history, bundle, "five", to_micros(now))
+    client = client_of(engine)
+    for path in ("/", "/forecast"):
+        links = set(re.findall(r'href="(/deals/[^"]+)"', client.get(path).text))
+        names = [client.get(html.unescape(link)).text for link in links]
+        assert all("<h1" in name for name in names)
+        assert any(f'<h1 dir="auto">{html.escape(identifier)}</h1>' in name for name in names), (
+            path
+        )
 
 
 @pytest.mark.slow

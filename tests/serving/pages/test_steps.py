@@ -16,6 +16,7 @@ def test_a_meeting_booked_ahead_is_prepared() -> None:
 def test_a_silent_deal_asks_for_a_touch_and_a_stale_one_for_a_decision() -> None:
     assert next_step(QUIET, ["silent"]).key == "reach"
     assert next_step(QUIET, ["stale"]).key == "decide"
+    assert next_step({}, ["stale"]).key == "decide_unknown"
     assert next_step({}, ["silent"]).key == "first"
 
 
