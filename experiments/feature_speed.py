@@ -39,6 +39,7 @@ from experiments.speed_report import (
     rival_lines,
 )
 from experiments.speed_rivals import ENGINES, SUBSET
+from features.arrivals import Arriving
 from features.guests import received
 from features.history import History
 from features.pipeline import available_features, compute_features
@@ -154,7 +155,7 @@ def _one_deal(tables: Tables, snapshots: Snapshots, activities: int = 200) -> Fi
         return compute_features(history, words, one, names)
 
     def sent() -> pd.DataFrame:
-        guest = received(history, alone) or History.of(alone)
+        guest = received(history, Arriving.of(alone)) or History.of(alone)
         return compute_features(guest, words, only, names)
 
     return {

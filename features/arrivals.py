@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,42 @@ Columns = Mapping[str, list[Any]]
 Names = dict[str, int]
 
 
+@dataclass(frozen=True)
+class Arriving:
+    """Deals that arrive with their history and activities, value by value.
+
+    Attributes
+    ----------
+    deals, changes, activities : columns of the three tables; times as microseconds, None where
+        anything is missing
+    table : the deals as a table, with the columns of the firm's own
+    tables : makes all of it tables
+    """
+
+    deals: Columns
+    changes: Columns
+    activities: Columns
+    table: pd.DataFrame
+    tables: Callable[[], Tables]
+
+    @classmethod
+    def of(cls, tables: Tables) -> Arriving:
+        """Take tables apart."""
+        deals, changes, activities = (_columns(tables[name]) for name in OF_A_DEAL)
+        return cls(deals, changes, activities, tables.deals, lambda: tables)
+
+    @property
+    def latest(self) -> int:
+        """When the last of the facts became known: microseconds since 1970 UTC."""
+        changes, activities = self.changes, self.activities
+        known = [
+            self.deals["created_at"],
+            _recorded(changes["changed_at"], changes["recorded_at"]),
+            _recorded(activities["occurred_at"], activities["recorded_at"]),
+        ]
+        return int(max(chain.from_iterable(known), default=-NEVER))
+
+
 class UnplacedError(Exception):
     """A name that the store does not know, or a deal that its statistics would have to learn."""
 
@@ -60,7 +97,7 @@ def part_of(history: History, deals: Ints) -> History:
     )
 
 
-def arrived(store: History, tables: Tables) -> History | None:
+def arrived(store: History, new: Arriving) -> History | None:
     """History of deals that arrive, with the store's codes of stages, owners, sources, accounts.
 
     None where they bring a name that the store does not know (accounts excepted, unless several
@@ -70,13 +107,13 @@ def arrived(store: History, tables: Tables) -> History | None:
     if not store.size:
         return None
     try:
-        return _laid_out(store, tables)
+        return _laid_out(store, new)
     except UnplacedError:
         return None
 
 
-def _laid_out(store: History, tables: Tables) -> History:
-    deals, changes, activities = (_columns(tables[name]) for name in OF_A_DEAL)
+def _laid_out(store: History, new: Arriving) -> History:
+    deals, changes, activities = new.deals, new.changes, new.activities
     rules = store.index("stage_rules", lambda: StageRules.of(store.tables))
     _check_settled(store, deals, changes, rules)
     place = {deal_id: n for n, deal_id in enumerate(deals["deal_id"])}
@@ -86,9 +123,10 @@ def _laid_out(store: History, tables: Tables) -> History:
     properties, labels = _properties(store, facts, deals["currency"], len(place))
     with_context = replace(
         store.tables,
-        deals=tables.deals,
-        deal_history=tables.deal_history,
-        activities=tables.activities,
+        deals=new.table,
+        # Facts are asked of the timelines.
+        deal_history=store.tables.deal_history.iloc[:0],
+        activities=store.tables.activities.iloc[:0],
         accounts=_rows(store, "accounts", deals["account_id"]),
         contacts=listed,
     )
@@ -194,6 +232,11 @@ def _later(happened: list[int], recorded: list[int | None]) -> list[int]:
     return [h if r is None else max(h, r) for h, r in zip(happened, recorded, strict=True)]
 
 
+def _recorded(happened: list[int], recorded: list[int | None]) -> list[int]:
+    """When each fact was recorded; when it happened where nothing tells."""
+    return [h if r is None else r for h, r in zip(happened, recorded, strict=True)]
+
+
 def _known_from(created: Ints, facts: _Facts) -> Ints:
     first: dict[int, int] = {}
     for deal, happened, known in zip(facts.deal, facts.happened, facts.known, strict=True):
@@ -278,13 +321,7 @@ def _contacts(store: History, activities: Columns) -> tuple[Codes, pd.DataFrame]
 def _activities(rows: Columns, place: Names, contacts: Codes, owners: Names) -> Timeline:
     """Activities by deal at the time they count, as `facts.activity_timeline` has them."""
     happened = np.array(rows["occurred_at"], np.int64)
-    recorded = np.array(
-        [
-            h if r is None else r
-            for h, r in zip(rows["occurred_at"], rows["recorded_at"], strict=True)
-        ],
-        np.int64,
-    )
+    recorded = np.array(_recorded(rows["occurred_at"], rows["recorded_at"]), np.int64)
     return counted_activities(
         np.array([place[deal_id] for deal_id in rows["deal_id"]], np.int64),
         happened,
@@ -339,6 +376,9 @@ def _indexes(store: History, alone: History, deals: Columns) -> dict[str, object
             raise UnplacedError
         code = np.array([places.get(name, -1) for name in mine], np.int64)
         found[f"codes:{table}.{column}"] = Codes(known.names, code)
+    for column in ("employees", "annual_revenue"):
+        numbers = store.index(f"values:accounts.{column}", partial(_numbers_of, store, column))
+        found[f"numbers:accounts.{column}"] = numbers[row]
     coded = replace(alone, indexes=found)
     for columns in DIMENSIONS.values():
         keys = store.index(f"keys:{columns}", partial(keys_of, store, columns))
@@ -347,6 +387,12 @@ def _indexes(store: History, alone: History, deals: Columns) -> dict[str, object
         code = np.where(keys[place] == mine_of, place - 1, -1)
         found[f"combined:{columns}"] = (code, max(len(keys) - 1, 1))
     return found
+
+
+def _numbers_of(store: History, column: str) -> Floats:
+    """(accounts + 1,) a column of accounts as numbers; the last, of no account, is NaN."""
+    values = pd.to_numeric(store.tables.accounts[column], errors="coerce")
+    return np.append(values.to_numpy(float, na_value=np.nan), np.nan)
 
 
 def _of_accounts(store: History, column: str, rows: list[int]) -> list[Any]:

@@ -7,9 +7,9 @@ import pandas as pd
 
 from features.history import History
 from features.medians import running_median
-from features.order import by_key
+from features.order import FEW, by_key
 from features.spans import Spans
-from features.windows import DAY, NEVER, Floats, Ints, Seen, Timeline
+from features.windows import DAY, NEVER, Bools, Floats, Ints, Seen, Timeline
 
 
 def unanswered(seen: Seen) -> Floats:
@@ -60,11 +60,23 @@ def contact_spans(history: History, days: int) -> Spans:
     time = events.time[order]
     key = group * history.contacts.size + contact
     end = np.maximum(time, events.values["happened"][order] + days * DAY)
-    until = pd.Series(end).groupby(key).cummax().to_numpy()
-    begins = np.ones(len(key), bool)
-    begins[1:] = (key[1:] != key[:-1]) | (time[1:] > until[:-1])
+    other = np.ones(len(key), bool)
+    other[1:] = key[1:] != key[:-1]
+    until, begins = _latest_so_far(end, other), other.copy()
+    begins[1:] |= time[1:] > until[:-1]
     ends = np.append(begins[1:], True)[: len(key)]
     return Spans.of(group[begins], time[begins], until[ends], groups=history.size)
+
+
+def _latest_so_far(values: Ints, begins: Bools) -> Ints:
+    """(n,) largest value since the last row that begins a run."""
+    if len(values) > FEW:
+        return np.asarray(pd.Series(values).groupby(np.cumsum(begins)).cummax())
+    found, latest = [], 0
+    for value, first in zip(values.tolist(), begins.tolist(), strict=True):
+        latest = value if first else max(latest, value)
+        found.append(latest)
+    return np.array(found, np.int64)
 
 
 def _by_contact(history: History) -> Ints:

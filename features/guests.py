@@ -19,8 +19,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from data.tables import Tables
-from features.arrivals import arrived, part_of
+from features.arrivals import Arriving, arrived, part_of
 from features.at import At
 from features.catalogue import CATALOGUE
 from features.custom import custom_features
@@ -113,16 +112,16 @@ class GuestHistory(History):
         return self.store.has(need)
 
 
-def received(store: History, tables: Tables) -> GuestHistory | None:
+def received(store: History, new: Arriving) -> GuestHistory | None:
     """Receive deals with their history and activities; None: index everything together.
 
     Parameters
     ----------
     store : indexed history of all deals
-    tables : deals, deal_history and activities of the guests (accounts, contacts, owners and
-        stages are the store's); a guest whose identifier is in the store replaces that deal
+    new : the guests (accounts, contacts, owners and stages are the store's); one whose identifier
+        is in the store replaces that deal
     """
-    alone = arrived(store, tables)
+    alone = arrived(store, new)
     if alone is None:
         return None
     codes = [store.position_of.get(deal_id, -1) for deal_id in alone.deal_ids]

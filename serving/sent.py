@@ -13,13 +13,12 @@ from data.contract import CONTRACT
 from data.sources import raw_tables
 from data.tables import OF_A_DEAL, Tables, conform
 from data.validation import Validated, validate
-from features.facts import known_at, micros
+from features.arrivals import Arriving
 from features.guests import received
 from features.history import History
-from features.windows import NEVER
 from serving.messages import SentDeal
 from serving.problems import problem
-from serving.sent_plain import plain_tables
+from serving.sent_plain import plain
 from serving.view import View, to_micros
 
 NESTED = {"deal_history": "history", "activities": "activities"}
@@ -61,10 +60,8 @@ def with_sent(view: View, deals: Sequence[SentDeal], now: pd.Timestamp, *, pinne
     ProblemError
         422 where a value breaks a rule of the import; every fault is in its `errors`.
     """
-    new = plain_tables(deals, now, view)
-    if new is None:
-        new = judged(deals, now, view.history.tables)
-    later = not pinned and _latest(new) >= view.as_of
+    new = plain(deals, now, view) or Arriving.of(judged(deals, now, view.history.tables))
+    later = not pinned and new.latest >= view.as_of
     as_of = to_micros(now) if later else view.as_of
     return hosted(view, new, as_of, (*view.notices, *_unread(new)))
 
@@ -89,18 +86,13 @@ def judged(deals: Sequence[SentDeal], now: pd.Timestamp, store: Tables) -> Table
     )
 
 
-def hosted(view: View, new: Tables, as_of: int, notices: tuple[str, ...]) -> View:
-    """Make a view of deals that stand, for one answer, among those of another view's store.
-
-    Parameters
-    ----------
-    new : the deals with their history and activities, typed as the store's
-    """
+def hosted(view: View, new: Arriving, as_of: int, notices: tuple[str, ...]) -> View:
+    """Make a view of deals that stand, for one answer, among those of another view's store."""
     guests = received(view.history, new)
     if guests is not None:
         found = View.of(guests, view.bundle, view.data_version, as_of, notices)
     else:
-        found = _among(view, new, as_of, notices)
+        found = _among(view, new.tables(), as_of, notices)
     found.memo["usual"] = view.usual
     return found
 
@@ -161,23 +153,12 @@ def _like(rows: pd.DataFrame, stored: pd.DataFrame, text: pd.DataFrame) -> pd.Da
     return rows
 
 
-def _latest(new: Tables) -> int:
-    """When the last of the sent facts became known: microseconds since 1970 UTC."""
-    changes, activities = new.deal_history, new.activities
-    known = [
-        micros(new.deals["created_at"]),
-        known_at(changes["changed_at"], changes["recorded_at"]),
-        known_at(activities["occurred_at"], activities["recorded_at"]),
-    ]
-    return max(int(each.max(initial=-NEVER)) for each in known)
-
-
-def _unread(new: Tables) -> list[str]:
+def _unread(new: Arriving) -> list[str]:
     """Say where a deal tells an amount that its history does not: no model reads it there."""
-    changes = (new.deal_history[name].to_numpy(object) for name in ("deal_id", "property"))
-    told = {deal_id for deal_id, name in zip(*changes, strict=True) if name == "amount"}
-    known = new.deals["deal_id"].to_numpy(object)[~np.isnan(new.deals["amount"].to_numpy(float))]
-    untold = [deal_id for deal_id in known if deal_id not in told]
+    changes = zip(new.changes["deal_id"], new.changes["property"], strict=True)
+    told = {deal_id for deal_id, name in changes if name == "amount"}
+    known = zip(new.deals["deal_id"], new.deals["amount"], strict=True)
+    untold = [i for i, amount in known if amount is not None and i not in told]
     if not untold:
         return []
     ids = ", ".join(untold[:3])

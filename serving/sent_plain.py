@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,7 @@ from data.contract import ACTIVITY_TYPES, CONTRACT, DIRECTIONS, DTYPES, Table
 from data.links import Links, stage_uses
 from data.rules import HIGHEST_AMOUNT
 from data.tables import OF_A_DEAL, Tables
+from features.arrivals import Arriving, Columns
 from features.facts import plain_time
 from features.windows import DAY
 from serving.messages import SentActivity, SentChange, SentDeal
@@ -42,8 +43,8 @@ class UnsureError(Exception):
     """A value that the rules of the import have to judge."""
 
 
-def plain_tables(deals: Sequence[SentDeal], now: pd.Timestamp, view: View) -> Tables | None:
-    """Give the tables of deals of which every value is plain; None where one is not.
+def plain(deals: Sequence[SentDeal], now: pd.Timestamp, view: View) -> Arriving | None:
+    """Read deals of which every value is plain; None where one is not.
 
     Parameters
     ----------
@@ -59,12 +60,19 @@ def plain_tables(deals: Sequence[SentDeal], now: pd.Timestamp, view: View) -> Ta
         for number, row in enumerate(rows["activities"]):
             row["activity_id"] = row["activity_id"] or f"sent-{number}"
         _check(rows, to_micros(now), _stages(view))
-        frames = {name: _frame(CONTRACT[name], rows[name]) for name in OF_A_DEAL}
         customs = _customs(deals, view.history.tables.deals)
     except UnsureError:
         return None
-    frames["deals"] = frames["deals"].assign(**customs)
-    return replace(_nothing(), **frames)
+    columns = {name: _columns(CONTRACT[name], rows[name]) for name in OF_A_DEAL}
+    table = _frame(CONTRACT["deals"], columns["deals"], customs)
+    told, changes, activities = columns.values()
+    return Arriving(told, changes, activities, table, partial(_tables, table, columns))
+
+
+def _tables(deals: pd.DataFrame, columns: Mapping[str, Columns]) -> Tables:
+    """Everything as tables."""
+    rest = {name: _frame(CONTRACT[name], columns[name], {}) for name in OF_A_DEAL[1:]}
+    return replace(_nothing(), deals=deals, **rest)
 
 
 @cache
@@ -182,13 +190,13 @@ def _stages(view: View) -> frozenset[str]:
     return found
 
 
-def _frame(table: Table, rows: Sequence[Row]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            column.name: _ARRAYS[column.dtype]([row[column.name] for row in rows])
-            for column in table.columns
-        }
-    )
+def _columns(table: Table, rows: Sequence[Row]) -> Columns:
+    return {column.name: [row[column.name] for row in rows] for column in table.columns}
+
+
+def _frame(table: Table, columns: Columns, customs: Mapping[str, Any]) -> pd.DataFrame:
+    made = {each.name: _ARRAYS[each.dtype](columns[each.name]) for each in table.columns}
+    return pd.DataFrame({**made, **customs})
 
 
 def _customs(deals: Sequence[SentDeal], stored: pd.DataFrame) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from data.contract import CONTRACT
 from data.tables import Tables, conform
+from features.arrivals import Arriving
 from features.windows import SECOND
 from serving.answers import head, open_place, rows_of
 from serving.listing import Sight
@@ -41,7 +42,7 @@ def supposed(view: View, asked: WhatIfRequest, sight: Sight = None) -> Content:
         nothing is supposed, or what is supposed breaks a rule of the import.
     """
     place = open_place(view, asked.deal_id, sight)
-    other = hosted(view, _supposed_tables(view, asked), view.as_of, view.notices)
+    other = hosted(view, Arriving.of(_supposed_tables(view, asked)), view.as_of, view.notices)
     before = rows_of(view, [asked.deal_id])[0]
     after = rows_of(other, [asked.deal_id])[0]
     if after["status"] != "open":

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from data.tables import OF_A_DEAL, Tables
+from features.arrivals import Arriving
 from features.at import At
 from features.catalogue import CATALOGUE
 from features.custom import custom_features
@@ -85,7 +86,7 @@ def test_guests_one_by_one_are_as_in_the_store(
     met = 0
     for deal_id in ids[:: len(ids) // 5]:
         store = History.of(without(demo_tables, [deal_id]))
-        guests = received(store, demo_tables.select([deal_id]))
+        guests = received(store, Arriving.of(demo_tables.select([deal_id])))
         if guests is not None:
             assert_as_in_the_store(history, guests, words, as_of, [deal_id])
             met += 1
@@ -97,7 +98,7 @@ def test_guests_that_come_together_see_each_other(
 ) -> None:
     chosen = ids[:8]
     sent = demo_tables.select(chosen)
-    guests = received(History.of(without(demo_tables, chosen)), sent)
+    guests = received(History.of(without(demo_tables, chosen)), Arriving.of(sent))
     assert guests is not None
     assert_as_in_the_store(history, guests, words, as_of, list(sent.deals["deal_id"]))
 
@@ -116,7 +117,7 @@ def test_guest_takes_the_place_of_the_deal_of_its_name(
     frames = dict(without(demo_tables, chosen).items())
     changed = {n: pd.concat([frames[n], sent[n]], ignore_index=True) for n in OF_A_DEAL}
     whole = History.of(Tables.of({**frames, **changed}))
-    guests = received(history, sent)
+    guests = received(history, Arriving.of(sent))
     assert guests is not None
     assert guests.replaced.size == len(chosen)
     assert_as_in_the_store(whole, guests, words, as_of, list(sent.deals["deal_id"]))
@@ -129,7 +130,7 @@ def test_guests_leave_the_store_as_it_was(
     names = list(available_features(store, words))
     at = At(store, words, open_deals(store, as_of).deal, open_deals(store, as_of).time)
     before = values(at, names)
-    guests = received(store, demo_tables.select(ids[:3]))
+    guests = received(store, Arriving.of(demo_tables.select(ids[:3])))
     assert guests is not None
     here = open_deals(guests, as_of)
     assert compute_features(guests, words, here).shape == (3, len(names))
@@ -152,5 +153,5 @@ def test_guest_that_the_store_cannot_place_is_left_to_a_new_index(
         deals["source"] = "a new source"
     else:
         changes.loc[changes["property"] == "stage", "value"] = "closed_lost"
-    assert received(history, sent) is not None
-    assert received(history, replace(sent, deals=deals, deal_history=changes)) is None
+    assert received(history, Arriving.of(sent)) is not None
+    assert received(history, Arriving.of(replace(sent, deals=deals, deal_history=changes))) is None

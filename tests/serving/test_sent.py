@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from data.tables import Tables
+from features.arrivals import Arriving
 from serving import sent
 from serving.answers import rows_of
 from serving.sent import hosted
@@ -33,10 +34,10 @@ def deal(view: View, deal_id: str, **changes: object) -> Tables:
 def both(view: View, new: Tables, monkeypatch) -> list[list[dict]]:
     """Rows of the deals as guests, and indexed together with the store."""
     ids = new.deals["deal_id"].tolist()
-    guests = rows_of(hosted(view, new, view.as_of, ()), ids)
+    guests = rows_of(hosted(view, Arriving.of(new), view.as_of, ()), ids)
     with monkeypatch.context() as patched:
         patched.setattr(sent, "received", lambda *_: None)
-        among = rows_of(hosted(view, new, view.as_of, ()), ids)
+        among = rows_of(hosted(view, Arriving.of(new), view.as_of, ()), ids)
     return [guests, among]
 
 
@@ -66,6 +67,6 @@ def test_a_deal_that_was_closed_and_reopened_is_scored_too(view) -> None:
     deals = view.history.tables.deals
     closed = str(deals.loc[deals["is_won"].fillna(value=False), "deal_id"].iloc[0])
     new = deal(view, closed, stage="proposal")
-    found = rows_of(hosted(view, new, view.as_of, ()), [closed])[0]
+    found = rows_of(hosted(view, Arriving.of(new), view.as_of, ()), [closed])[0]
     assert found["status"] == "open"
     assert found["stage"] == "proposal"

@@ -12,7 +12,7 @@ from data.tables import Tables
 from serving.messages import SentDeal
 from serving.problems import ProblemError
 from serving.sent import judged
-from serving.sent_plain import plain_tables
+from serving.sent_plain import plain
 from serving.view import View
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,8 @@ def both(view: View, *deals: dict[str, Any]) -> tuple[Tables | None, Tables | No
         by_rules = judged(sent, now, view.history.tables)
     except ProblemError:
         by_rules = None
-    return plain_tables(sent, now, view), by_rules
+    found = plain(sent, now, view)
+    return found and found.tables(), by_rules
 
 
 def assert_same(plain: Tables | None, by_rules: Tables | None) -> None:
