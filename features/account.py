@@ -115,9 +115,17 @@ def _log_odds(rate: Floats) -> Floats:
 
 
 PROFILE = ("industry", "region", "employees", "annual_revenue")
+OF_PROFILE = tuple(f"accounts.{column}" for column in PROFILE)
 
 
-@feature("account", "log odds", "fit to the ideal customer profile", needs=ACCOUNT, why=FIT)
+@feature(
+    "account",
+    "log odds",
+    "fit to the ideal customer profile",
+    needs=ACCOUNT,
+    why=FIT,
+    reads=OF_PROFILE,
+)
 def icp_fit(at: At) -> Floats:
     """Sum of the log-odds of its industry, region, employees and revenue."""
     return at.shared("fit", lambda: sum((_fit(column)(at) for column in PROFILE), np.zeros(1)))
@@ -133,6 +141,7 @@ FIT_LIMITS = (-0.5, -0.15, 0.15, 0.5)
     needs=ACCOUNT,
     why=FIT,
     for_models=False,
+    reads=OF_PROFILE,
 )
 def icp_band(at: At) -> Floats:
     """Bands of `icp_fit`, parted at odds of 60, 86, 116 and 165 % of the firm's."""

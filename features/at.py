@@ -135,6 +135,20 @@ class At:
         """(n,) stage code of the history known before the instant; -1 where none."""
         return as_codes(self.known(self.history.stages, "stage"))
 
+    @property
+    def stage_record(self) -> Ints:
+        """(n,) code of the stage under whose first name the stage's record is kept; -1: none."""
+        return self.stage_records[self.stage]
+
+    @property
+    def stage_records(self) -> Ints:
+        """(stages + 1,) code of each stage's first name; the last is -1."""
+
+        def build() -> Ints:
+            return self.vocabulary.records(self.history.stage_names)
+
+        return self.index(f"stage_records{self.vocabulary.suffix}", build)
+
     @cached_property
     def stage_position(self) -> Floats:
         """(n,) position in the funnel; NaN where the stage is unknown or unseen in training."""

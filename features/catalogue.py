@@ -35,6 +35,7 @@ class Feature:
     ----------
     needs : the `table.column` or `deal_history.property` without which the feature is switched off
     categorical : the values are codes of the vocabulary, not quantities
+    reads : columns that it reads besides, where there are any
     why : what it tells about a deal, in a phrase a sales person would use
     for_models : False for what only people and reasons read: a level that moves with the firm's
         age (a count of closings, a win rate of all time) tells a model the date; others say in
@@ -50,6 +51,7 @@ class Feature:
     why: str = ""
     categorical: bool = False
     for_models: bool = True
+    reads: tuple[str, ...] = ()
 
     def available(self, history: History) -> bool:
         """Tell whether the history holds what the feature needs."""
@@ -78,13 +80,14 @@ def feature(
     why: str = "",
     categorical: bool = False,
     for_models: bool = True,
+    reads: Iterable[str] = (),
 ) -> Callable[[Compute], Compute]:
     """Register a function as the feature of its name."""
 
     def add(compute: Compute) -> Compute:
         name = compute.__name__
-        found = (name, family, unit, meaning, compute, tuple(needs), why, categorical, for_models)
-        register(Feature(*found))
+        said = (family, unit, meaning, compute, tuple(needs), why, categorical, for_models)
+        register(Feature(name, *said, tuple(reads)))
         return compute
 
     return add

@@ -29,7 +29,16 @@ from features.windows import Column, Floats, Ints, from_fixed
 
 T = TypeVar("T")
 
-OF_STORE = ("record:", "visits", "stays:won", "won:", "teams", "hired", "positions:")
+OF_STORE = (
+    "record:",
+    "visits",
+    "stays:won",
+    "stage_records",
+    "won:",
+    "teams",
+    "hired",
+    "positions:",
+)
 """Indexes that no guest changes: they hold closings, or tables that keep no history."""
 OF_BOTH = {
     "stays": "stage_usual_stay",
@@ -40,7 +49,10 @@ OF_BOTH = {
     "open_amounts": "amount_rank_open",
     "owner_load": "owner_attention_share",
 }
-"""Indexes of counts to which guests add theirs, each with a feature that builds it."""
+"""Indexes of counts to which guests add theirs, each with a feature that builds it.
+
+What follows an `@` in a name tells under which names of stages it was built.
+"""
 
 
 @dataclass(frozen=True)
@@ -152,12 +164,17 @@ def _prepare(history: GuestHistory, vocabulary: Vocabulary, names: tuple[str, ..
                 features[name].compute(at)
         return True
 
-    store.index(f"prepared:{vocabulary.key}:{hash(names)}", lambda: build(store, names))
+    key = f"{vocabulary.key}{vocabulary.suffix}"
+    store.index(f"prepared:{key}:{hash(names)}", lambda: build(store, names))
     shared = {name: index for name, index in store.indexes.items() if name.startswith(OF_STORE)}
     replaced.indexes.update(shared)
-    missing = [index for index in OF_BOTH if index not in replaced.indexes]
-    if replaced.size and missing:
-        build(replaced, [OF_BOTH[index] for index in missing if index in store.indexes])
+    if replaced.size:
+        missing = (_base(name) for name in store.indexes if name not in replaced.indexes)
+        build(replaced, [OF_BOTH[base] for base in missing if base in OF_BOTH])
+
+
+def _base(index: str) -> str:
+    return index.partition("@")[0]
 
 
 @dataclass(frozen=True)
@@ -173,7 +190,7 @@ class _GuestAt(At):
             found: T = store[name]
             return found
         own = self.history.index(name, build)
-        if name not in OF_BOTH:
+        if _base(name) not in OF_BOTH:
             return own
         less = (replaced.indexes[name],) if replaced.size else ()
         joint: T = Joint.of((store[name], own), less)

@@ -27,6 +27,7 @@ from features.facts import (
     coded_history,
     encode,
     known_from,
+    known_people,
     micros,
     positions,
     property_timelines,
@@ -85,11 +86,8 @@ class History:
                 ignore_index=True,
             )
         )
-        contacts = encode(
-            pd.concat(
-                [tables.contacts["contact_id"], tables.activities["contact_id"]], ignore_index=True
-            )
-        )
+        people = [tables.contacts["contact_id"], tables.activities["contact_id"]]
+        contacts = known_people(tables.contacts, encode(pd.concat(people, ignore_index=True)))
         changes, labels = property_timelines(tables, history, settings, owners, len(index))
         return cls(
             tables=tables,

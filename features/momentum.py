@@ -7,7 +7,14 @@ import numpy as np
 from features.at import At
 from features.catalogue import feature
 from features.groups import base_rate, everyone, mean, shrunk
-from features.stages import by_stage, exit_rates, stage_stays, stage_visits_closed, stays_of_won
+from features.stages import (
+    by_stage,
+    exit_rates,
+    of_stages,
+    stage_stays,
+    stage_visits_closed,
+    stays_of_won,
+)
 from features.windows import Floats, Timeline, days_between
 
 STAGE = ("deal_history.stage",)
@@ -100,7 +107,7 @@ def reopened_count(at: At) -> Floats:
 )
 def stage_win_rate(at: At) -> Floats:
     """Over closings known before the instant, shrunk to the base rate by 20 deals."""
-    visits, grouped = at.index("visits", lambda: stage_visits_closed(at.history)), by_stage(at)
+    visits, grouped = of_stages(at, "visits", stage_visits_closed), by_stage(at)
     seen = grouped.asked.seen(visits)
     won, closed = grouped.spread(seen.total("won")), grouped.spread(seen.count())
     return shrunk(won, closed, base_rate(at))
@@ -121,7 +128,7 @@ def stage_win_rate_lift(at: At) -> Floats:
 def _stay(at: At, column: str) -> Floats:
     """(n,) mean log stay in the present stage, over stays `column` counts."""
     grouped = by_stage(at)
-    seen = at.index("stays", lambda: stage_stays(at.history)).asked(grouped.asked)
+    seen = of_stages(at, "stays", stage_stays).asked(grouped.asked)
     return grouped.spread(mean(seen.total(f"{column}_log_days"), seen.total(column)))
 
 
@@ -171,7 +178,7 @@ def stay_against_kept(at: At) -> Floats:
 def stay_against_won(at: At) -> Floats:
     """Above 0: longer here than the deals that were won in the end; NaN before the first."""
     grouped = by_stage(at)
-    seen = grouped.asked.seen(at.index("stays:won", lambda: stays_of_won(at.history)))
+    seen = grouped.asked.seen(of_stages(at, "stays:won", stays_of_won))
     usual = grouped.spread(mean(seen.total("log_days"), seen.count()))
     return np.log1p(np.maximum(at.days_in_stage, 0)) - usual
 

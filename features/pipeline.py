@@ -28,7 +28,7 @@ from features.snapshots import Snapshots
 from features.vocabulary import Vocabulary
 from features.windows import Column
 
-CHUNK = 65_536
+CHUNK = 32_768
 """Snapshots computed at once: bounds the memory of intermediate columns."""
 
 

@@ -9,7 +9,7 @@ from features.at import At, as_codes
 from features.catalogue import feature
 from features.census import Census
 from features.groups import GroupAt, base_rate, by_owner, closing_amount, statistics
-from features.source import record_of
+from features.source import DIMENSIONS, record_of
 from features.windows import Floats, Ints, Timeline
 
 NEEDS = ("deal_history.amount",)
@@ -89,7 +89,14 @@ def amount_against_owner(at: At) -> Floats:
     return _against(at, by_owner(at))
 
 
-@feature("size", "log ratio", "amount against what its segment usually wins", needs=NEEDS, why=WHY)
+@feature(
+    "size",
+    "log ratio",
+    "amount against what its segment usually wins",
+    needs=NEEDS,
+    why=WHY,
+    reads=tuple(f"deals.{column}" for column in DIMENSIONS["segment"]),
+)
 def amount_against_segment(at: At) -> Floats:
     """Above 0: larger than won deals of its source, type and pipeline."""
     return _against(at, record_of(at, "segment"))

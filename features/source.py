@@ -167,7 +167,7 @@ def _register() -> None:
         code = Feature(f"{column}_code", "source", "code", text, _code(column), needs, WHY, True)
         register(code)
     for dimension, columns in DIMENSIONS.items():
-        needs = (f"deals.{columns[0]}",)
+        first, *others = (f"deals.{column}" for column in columns)
         for statistics, for_models in ((LEVELS, False), (LIFTS, True), (TRENDS, False)):
             for name, unit, text, make in statistics:
                 meaning = text.format(dimension)
@@ -177,9 +177,10 @@ def _register() -> None:
                     unit,
                     meaning,
                     make(dimension),
-                    needs,
+                    (first,),
                     WHY,
                     for_models=for_models,
+                    reads=tuple(others),
                 )
                 register(found)
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 
 from features.at import At, Grouped
 from features.census import Census
 from features.history import LOST, OPEN, WON, History
-from features.windows import DAY, NEVER, Floats, Timeline
+from features.windows import DAY, NEVER, Floats, Ints, Timeline
+
+T = TypeVar("T")
 
 STAY_DAYS = np.concatenate([np.arange(3, 30, 3), np.arange(30, 180, 10), np.arange(180, 721, 30)])
 """Limits of the classes of stays, days; every limit but the last few has one 30 days later."""
@@ -17,11 +22,16 @@ PSEUDO_STAYS = 5.0
 
 
 def by_stage(at: At) -> Grouped:
-    """Questions about the stage of each snapshot."""
-    return at.grouped("stage", lambda: at.stage, len(at.history.stage_names))
+    """Questions about the stage of each snapshot, under its first name."""
+    return at.grouped("stage", lambda: at.stage_record, len(at.history.stage_names))
 
 
-def stage_stays(history: History) -> Timeline:
+def of_stages(at: At, name: str, build: Callable[[History, Ints], T]) -> T:
+    """Index of what became of deals in each stage, renamed ones under their first name."""
+    return at.index(f"{name}{at.vocabulary.suffix}", lambda: build(at.history, at.stage_records))
+
+
+def stage_stays(history: History, records: Ints) -> Timeline:
     """Ended stays by stage, at the time their end became known.
 
     Values: kept and lost (flags: the stay ended in another stage or a win, or in a loss), days,
@@ -31,12 +41,15 @@ def stage_stays(history: History) -> Timeline:
     ended = np.zeros(len(stages.time), bool)
     ended[:-1] = stages.group[:-1] == stages.group[1:]
     ended &= stages.values["outcome"] == OPEN
+    stage = stages.values["stage"].astype(np.int64)
+    # A stage that is entered under its other name has not been left.
+    ended[:-1] &= (stage[1:] == stage[:-1]) | (records[stage[1:]] != records[stage[:-1]])
     begin = np.flatnonzero(ended)
     end = begin + 1
     days = np.maximum((stages.values["happened"][end] - stages.values["happened"][begin]) / DAY, 0)
     lost = stages.values["outcome"][end] == LOST
     return Timeline.of(
-        stages.values["stage"][begin].astype(np.int64),
+        records[stage[begin]],
         stages.time[end],
         groups=len(history.stage_names) + 1,
         days=days,
@@ -47,7 +60,7 @@ def stage_stays(history: History) -> Timeline:
     )
 
 
-def stays_of_won(history: History) -> Timeline:
+def stays_of_won(history: History, records: Ints) -> Timeline:
     """Stays of deals that were won, by stage, at the time the win was known; value log_days."""
     stages, closings = history.stages, history.closings
     left = stages.following_time() < NEVER
@@ -58,7 +71,7 @@ def stays_of_won(history: History) -> Timeline:
     happened = stages.values["happened"]
     days = np.maximum((happened[begin + 1] - happened[begin]) / DAY, 0)
     return Timeline.of(
-        stages.values["stage"][begin].astype(np.int64),
+        records[stages.values["stage"][begin].astype(np.int64)],
         closings.time[first[begin]],
         groups=len(history.stage_names) + 1,
         log_days=np.log1p(days),
@@ -70,12 +83,12 @@ def exit_rates(at: At) -> Floats:
 
     Over ended stays known before the instant, by stage; stays are told apart by class of length.
     """
-    ended_by_class, kept_by_class = at.index("stays:class", lambda: _by_class(at.history))
+    ended_by_class, kept_by_class = of_stages(at, "stays:class", _by_class)
     instants, when = at.instants
     ended = _at_least(ended_by_class.counts(instants))
     kept = _at_least(kept_by_class.counts(instants))
     stages = len(at.history.stage_names)
-    row = when * (stages + 1) + np.where(at.stage < 0, stages, at.stage)
+    row = when * (stages + 1) + np.where(at.stage < 0, stages, at.stage_record)
     here = STAY_DAYS.searchsorted(at.days_in_stage, side="right")
     then = STAY_DAYS.searchsorted(at.days_in_stage + AHEAD, side="right")
     then = np.maximum(then, here + 1)
@@ -86,9 +99,9 @@ def exit_rates(at: At) -> Floats:
     return rate
 
 
-def _by_class(history: History) -> tuple[Census, Census]:
+def _by_class(history: History, records: Ints) -> tuple[Census, Census]:
     """Stays that ended, and those of them that went on, by stage and class of length."""
-    stays = history.index("stays", lambda: stage_stays(history))
+    stays = stage_stays(history, records)
     length = np.searchsorted(STAY_DAYS, stays.values["days"], side="right")
     cell, cells = stays.group * CLASSES + length, (len(stays.start) - 1) * CLASSES
     kept = stays.values["kept"]
@@ -106,13 +119,13 @@ def _at_least(counts: Floats) -> Floats:
     return longer
 
 
-def stage_visits_closed(history: History) -> Timeline:
+def stage_visits_closed(history: History, records: Ints) -> Timeline:
     """Closed deals by each stage they had visited, at the time the closing was known; flag won."""
     stages, closings = history.stages, history.closings
     first = closings.next_index(stages.group, stages.time)
     visited = (stages.values["outcome"] == OPEN) & (first >= 0)
     groups = len(history.stage_names) + 1
-    pairs = first[visited] * groups + stages.values["stage"][visited].astype(np.int64)
+    pairs = first[visited] * groups + records[stages.values["stage"][visited].astype(np.int64)]
     pairs.sort()
     once = np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]
     closing, stage = np.divmod(pairs[once], groups)

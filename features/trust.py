@@ -17,6 +17,7 @@ from features.history import History
 from features.vocabulary import ATTRIBUTES, custom_attributes
 from features.windows import DAY, Bools
 
+FIGURES = (("accounts", "employees"), ("accounts", "annual_revenue"))
 LEAST_DIFFERENCE = 0.10
 LEAST_Z = 5.0
 MONTH = 30 * DAY
@@ -30,7 +31,7 @@ def filled_later(history: History, cut: int) -> dict[str, str]:
     known = history.known_from < cut
     closed = history.closings.count(np.arange(history.size), np.full(history.size, cut)) > 0
     stratum = pd.Series((cut - history.created) // MONTH)
-    columns = [("deals", "account_id"), *ATTRIBUTES, *custom_attributes(history)]
+    columns = [("deals", "account_id"), *ATTRIBUTES, *FIGURES, *custom_attributes(history)]
     found = {}
     for table, column in columns:
         if table == "accounts" and "deals.account_id" in found:
@@ -69,7 +70,7 @@ def _difference(blank: Bools, closed: Bools, stratum: pd.Series) -> str:
 
 def trusted(feature: Feature, distrusted: dict[str, str]) -> bool:
     """Tell whether a feature reads no distrusted column (the account's columns come by its id)."""
-    needs = set(feature.needs)
-    if any(need.startswith("accounts.") for need in needs):
-        needs.add("deals.account_id")
-    return not needs & set(distrusted) and feature.name not in distrusted
+    reads = {*feature.needs, *feature.reads}
+    if any(column.startswith("accounts.") for column in reads):
+        reads.add("deals.account_id")
+    return not reads & set(distrusted) and feature.name not in distrusted

@@ -16,7 +16,8 @@ import pandas as pd
 
 from features.facts import PROPERTIES, as_dates
 from features.history import OPEN, History
-from features.windows import Floats
+from features.renames import first_names
+from features.windows import Floats, Ints
 
 MOST_CATEGORIES = 40
 ATTRIBUTES = (
@@ -35,6 +36,7 @@ class Vocabulary:
     Attributes
     ----------
     stage_position : position in the funnel from 0; a renamed stage shares its place
+    renamed : first name of each stage that has another by now
     categories : names in code order for each `table.column`
     numeric : custom columns and properties whose values are quantities
     dates : custom columns and properties whose values are dates
@@ -44,6 +46,12 @@ class Vocabulary:
     categories: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     numeric: tuple[str, ...] = ()
     dates: tuple[str, ...] = ()
+    renamed: Mapping[str, str] = field(default_factory=dict)
+
+    @cached_property
+    def suffix(self) -> str:
+        """Ends the names of indexes that hold records of stages: other renames, other records."""
+        return f"@{sorted(self.renamed.items())}" if self.renamed else ""
 
     @cached_property
     def key(self) -> str:
@@ -64,6 +72,12 @@ class Vocabulary:
         """(names,) position of each stage; NaN where unseen."""
         return np.array([self.stage_position.get(name, np.nan) for name in names], float)
 
+    def records(self, names: tuple[str, ...]) -> Ints:
+        """(names + 1,) code of the stage whose record each one continues; the last is -1."""
+        place = {name: code for code, name in enumerate(names)}
+        first = (place.get(self.renamed.get(name, name), place[name]) for name in names)
+        return np.array([*first, -1], np.int64)
+
     def to_json(self) -> dict[str, Any]:
         """Plain types for the bundle."""
         return asdict(self)
@@ -77,6 +91,7 @@ class Vocabulary:
             categories,
             tuple(found["numeric"]),
             tuple(found.get("dates", ())),
+            found.get("renamed", {}),
         )
 
 
@@ -93,8 +108,14 @@ def learn_vocabulary(history: History, cut: int) -> Vocabulary:
         labels = np.array([*history.labels[name], None], dtype=object)
         values[f"history.{name}"] = pd.Series(labels[seen])
     kinds = {name: _kind(name, found.dropna()) for name, found in values.items()}
+    visits = _open_visits(history, cut)
+    # Pipelines may share a stage: it stands where the longest of them has it.
+    listed = history.tables.stages.groupby("stage")["position"].max()
+    places = {str(stage): float(place) for stage, place in listed.items()}
+    renamed = first_names(visits, history.stage_names, places)
+    visits["stage"] = np.array(history.stage_names, dtype=object)[visits["stage"]]
     return Vocabulary(
-        _stage_positions(history, cut),
+        _stage_positions(visits, listed, renamed),
         {
             name: _common(found.dropna())
             for name, found in values.items()
@@ -102,6 +123,7 @@ def learn_vocabulary(history: History, cut: int) -> Vocabulary:
         },
         tuple(name for name, kind in kinds.items() if kind == "number"),
         tuple(name for name, kind in kinds.items() if kind == "date"),
+        renamed,
     )
 
 
@@ -131,38 +153,52 @@ def custom_attributes(history: History) -> list[tuple[str, str]]:
     ]
 
 
-def _stage_positions(history: History, cut: int) -> dict[str, float]:
-    """Listed positions where there is a `stages` table, else by the order of visits."""
+def _open_visits(history: History, cut: int) -> pd.DataFrame:
+    """Visits of open stages (codes) known before `cut`, each deal's in order, and their place."""
     visits = history.stages
     seen = visits.where((visits.time < cut) & (visits.values["outcome"] == OPEN))
-    names = np.array(history.stage_names, dtype=object)
     order = np.arange(len(seen.time)) - seen.start[seen.group]
-    length = (seen.start[1:] - seen.start[:-1])[seen.group]
-    frame = pd.DataFrame(
+    return pd.DataFrame(
         {
             "deal": seen.group,
-            "stage": names[seen.values["stage"].astype(int)] if len(names) else [],
-            "place": order / np.maximum(length - 1, 1),
+            "pipeline": history.encoded("deals", "pipeline").code[seen.group],
+            "stage": seen.values["stage"].astype(np.int64),
+            "entered": seen.values["happened"].astype(np.int64),
             "order": order.astype(float),
         }
     )
-    if not len(frame):
+
+
+def _stage_positions(
+    visits: pd.DataFrame, listed: pd.Series, renamed: Mapping[str, str]
+) -> dict[str, float]:
+    """Listed positions where there is a `stages` table, else by the order of visits."""
+    if not len(visits):
         return {}
-    # Pipelines may share a stage: it stands where the longest of them has it.
-    listed = history.tables.stages.groupby("stage")["position"].max()
     if not len(listed):
-        learned = frame.groupby("stage")["order"].mean().sort_values(kind="stable")
-        return {str(stage): float(rank) for rank, stage in enumerate(learned.index)}
-    return _listed_positions(frame, listed)
+        order = visits["order"].groupby(visits["stage"].replace(renamed)).mean()
+        learned = order.sort_values(kind="stable").index
+        place = {str(stage): float(rank) for rank, stage in enumerate(learned)}
+        return place | {new: place[old] for new, old in renamed.items()}
+    return _listed_positions(visits, listed, renamed)
 
 
-def _listed_positions(frame: pd.DataFrame, listed: pd.Series) -> dict[str, float]:
-    """Positions from 0 of the listed stages; an unlisted one stands between its neighbours."""
+def _listed_positions(
+    visits: pd.DataFrame, listed: pd.Series, renamed: Mapping[str, str]
+) -> dict[str, float]:
+    """Positions from 0 of the listed stages; an unlisted one stands between its neighbours.
+
+    If it is another name of a listed one it stands where that one does.
+    """
     rank = listed.rank(method="dense") - 1
-    position = frame["stage"].map(rank).astype(float)
+    of_first = {renamed.get(str(stage), str(stage)): place for stage, place in rank.items()}
+    stages = pd.Series(visits["stage"].unique())
+    again = stages.replace(renamed).map(of_first).set_axis(stages).dropna()
+    rank = rank.combine_first(again)
+    position = visits["stage"].map(rank).astype(float)
     neighbours = pd.concat(
-        [position.groupby(frame["deal"]).shift(step) for step in (-1, 1)], axis=1
+        [position.groupby(visits["deal"]).shift(step) for step in (-1, 1)], axis=1
     ).mean(axis=1)
     unlisted = position.isna()
-    guessed = neighbours[unlisted].groupby(frame["stage"][unlisted]).median().fillna(0.0)
+    guessed = neighbours[unlisted].groupby(visits["stage"][unlisted]).median().fillna(0.0)
     return {str(s): float(p) for s, p in [*rank.items(), *guessed.items()]}

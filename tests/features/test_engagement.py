@@ -155,3 +155,28 @@ def test_activities_are_compared_with_won_deals_at_the_same_age(build: Build, as
     assert ask(tables, "activities_against_won", "D", "2024-03-09") == pytest.approx(np.log(2 / 3))
     assert ask(tables, "activities_against_won", "D", "2024-03-16") == pytest.approx(np.log(2 / 4))
     assert np.isnan(ask(tables, "activities_against_won", "W", "2024-02-10"))
+
+
+def test_contact_entered_twice_is_one_person(build: Build, ask: Ask) -> None:
+    people = """
+    contact_id account_id name email       seniority
+    C1         X          Ann  a@x.example manager
+    C2         X          Ann  A@X.example VP_Sales
+    C3         X          Ann  b@x.example staff
+    C9         X          Ann  -           staff
+    """
+    tables = build(deals=DEALS, activities=ACTIVITIES, contacts=people)
+    assert ask(tables, "contacts_count", "D", "2024-02-01") == 1
+    assert ask(tables, "contacts_90d_count", "D", "2024-03-02") == 2
+    assert ask(tables, "new_contacts_30d_count", "D", "2024-02-05") == 0
+    assert ask(tables, "highest_seniority", "D", "2024-01-05") == 3
+
+
+def test_contacts_of_one_name_without_address_are_two(build: Build, ask: Ask) -> None:
+    people = """
+    contact_id account_id name email
+    C1         X          Ann  -
+    C2         X          Ann  -
+    """
+    tables = build(deals=DEALS, activities=ACTIVITIES, contacts=people)
+    assert ask(tables, "contacts_count", "D", "2024-02-01") == 2

@@ -93,6 +93,23 @@ def test_guests_one_by_one_are_as_in_the_store(
     assert met > 3
 
 
+def test_guests_in_a_renamed_stage_are_as_in_the_store(
+    demo_tables: Tables, as_of: int, ids: list[str]
+) -> None:
+    changes = demo_tables.deal_history
+    new = (changes["value"] == "proposal") & (changes["changed_at"] >= "2024-10-01")
+    renamed = changes.assign(value=changes["value"].mask(new, "offer"))
+    tables = replace(demo_tables, deal_history=renamed, stages=demo_tables.stages[:0])
+    whole, chosen = History.of(tables), ids[:6]
+    words = learn_vocabulary(whole, as_of)
+    assert words.renamed == {"offer": "proposal"}
+    sent = tables.select(chosen)
+    for store in (tables, without(tables, chosen)):
+        guests = received(History.of(store), sent)
+        assert guests is not None
+        assert_as_in_the_store(whole, guests, words, as_of, list(sent.deals["deal_id"]))
+
+
 def test_guests_that_come_together_see_each_other(
     demo_tables: Tables, history: History, words: Vocabulary, as_of: int, ids: list[str]
 ) -> None:

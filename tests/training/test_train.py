@@ -218,7 +218,9 @@ def test_no_model_reads_a_column_filled_in_when_deals_close(make_history):
     history = make_history(pd.concat([deals.assign(deal_type=told)] * 4, ignore_index=True))
     bundle = train(history, MICROS).bundle
     assert "deals.deal_type" in bundle.card["distrusted"]
-    readers = {name for name, each in CATALOGUE.items() if "deals.deal_type" in each.needs}
+    readers = {
+        name for name, each in CATALOGUE.items() if "deals.deal_type" in {*each.needs, *each.reads}
+    }
     assert readers
     assert not readers & set(bundle.features)
     assert [name for name in bundle.features if name.startswith("source_")]
