@@ -27,6 +27,7 @@ from features.facts import (
     Codes,
     as_dates,
     counted_activities,
+    known_people,
     micros,
     plain_time,
 )
@@ -315,7 +316,8 @@ def _contacts(store: History, activities: Columns) -> tuple[Codes, pd.DataFrame]
     listed = _rows(store, "contacts", activities["contact_id"])
     names = [*listed["contact_id"].to_numpy(object), *activities["contact_id"]]
     code = {name: n for n, name in enumerate(dict.fromkeys(n for n in names if n is not None))}
-    return Codes(tuple(code), np.array([code.get(name, -1) for name in names], np.int64)), listed
+    codes = Codes(tuple(code), np.array([code.get(name, -1) for name in names], np.int64))
+    return known_people(listed, codes), listed
 
 
 def _activities(rows: Columns, place: Names, contacts: Codes, owners: Names) -> Timeline:

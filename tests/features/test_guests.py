@@ -105,9 +105,20 @@ def test_guests_in_a_renamed_stage_are_as_in_the_store(
     assert words.renamed == {"offer": "proposal"}
     sent = tables.select(chosen)
     for store in (tables, without(tables, chosen)):
-        guests = received(History.of(store), sent)
+        guests = received(History.of(store), Arriving.of(sent))
         assert guests is not None
         assert_as_in_the_store(whole, guests, words, as_of, list(sent.deals["deal_id"]))
+
+
+def test_contacts_of_one_address_are_one_person_for_guests_too(
+    demo_tables: Tables, as_of: int, words: Vocabulary, ids: list[str]
+) -> None:
+    people = demo_tables.contacts
+    tables = replace(demo_tables, contacts=people.assign(email=people["account_id"]))
+    whole, sent = History.of(tables), tables.select(ids[:6])
+    guests = received(History.of(without(tables, ids[:6])), Arriving.of(sent))
+    assert guests is not None
+    assert_as_in_the_store(whole, guests, words, as_of, list(sent.deals["deal_id"]))
 
 
 def test_guests_that_come_together_see_each_other(
