@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from itertools import chain
 from typing import Any
 
@@ -303,12 +303,15 @@ def _numbers(texts: Sequence[Any]) -> Floats:
     return np.asarray(found, float)
 
 
-def _dates(texts: Sequence[Any]) -> Floats:
+def _dates(texts: Sequence[str]) -> Floats:
     """Microseconds of dates; NaN where a text is none."""
-    plain = [plain_time(text) for text in texts]
-    if None in plain:
-        return as_dates(pd.Series(texts, dtype="str"))
-    return np.array(plain, float)
+    return np.array([_date(text) for text in texts], float)
+
+
+@lru_cache(maxsize=4_096)
+def _date(text: str) -> float:
+    plain = plain_time(text)
+    return float(as_dates(pd.Series([text], dtype="str"))[0]) if plain is None else float(plain)
 
 
 def _contacts(store: History, activities: Columns) -> tuple[Codes, pd.DataFrame]:
@@ -360,7 +363,7 @@ def _rows(store: History, table: str, names: list[Any]) -> pd.DataFrame:
     """Rows of the store that are named."""
     places = _first_rows(store, table)
     wanted = {places[name] for name in names if name in places}
-    return store.tables[table].take(sorted(wanted)).reset_index(drop=True)
+    return store.tables[table].take(sorted(wanted))
 
 
 def _indexes(store: History, alone: History, deals: Columns) -> dict[str, object]:

@@ -67,7 +67,7 @@ def compute_features(
         _fill(matrix[:, begin : begin + CHUNK], at, columns)
         if progress:
             progress((done + 1) / len(chunks))
-    return pd.DataFrame(matrix.T, columns=_names(tuple(columns)), copy=False)
+    return pd.DataFrame(matrix.T, columns=as_index(tuple(columns)), copy=False)
 
 
 def _questions(
@@ -90,6 +90,6 @@ def _fill(matrix: Column, at: At, columns: Sequence[str]) -> None:
 
 
 @lru_cache(maxsize=16)
-def _names(columns: tuple[str, ...]) -> pd.Index:
+def as_index(columns: tuple[str, ...]) -> pd.Index:
     """Names as the index of a frame: as long to make as a fifth of one deal's features."""
     return pd.Index(columns)

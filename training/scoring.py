@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ import pandas as pd
 from features.facts import as_texts, as_times
 from features.fiscal import days_to_quarter_end
 from features.history import History
-from features.pipeline import compute_features
+from features.pipeline import as_index, compute_features
 from features.snapshots import Snapshots, is_stale, open_deals
 from features.windows import DAY, Floats, Ints
 from training.bundle import Bundle
@@ -95,9 +95,18 @@ def _features(
     bundle: Bundle, history: History, snapshots: Snapshots
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """What the model reads and what sentences are made of, by one call: much of it is shared."""
-    names = list(dict.fromkeys([*bundle.features, *FACTS]))
-    found = compute_features(history, bundle.vocabulary, snapshots, names)
-    return found.iloc[:, : len(bundle.features)], found[list(FACTS)]
+    names = tuple(dict.fromkeys([*bundle.features, *FACTS]))
+    matrix = compute_features(history, bundle.vocabulary, snapshots, names).to_numpy()
+    parts = (names[: len(bundle.features)], FACTS)
+    features, facts = (
+        pd.DataFrame(matrix[:, _places(names, part)], columns=as_index(part)) for part in parts
+    )
+    return features, facts
+
+
+@lru_cache(maxsize=16)
+def _places(names: tuple[str, ...], wanted: tuple[str, ...]) -> Ints:
+    return np.array([names.index(name) for name in wanted])
 
 
 def _columns(
