@@ -316,11 +316,22 @@ def _date(text: str) -> float:
 
 def _contacts(store: History, activities: Columns) -> tuple[Codes, pd.DataFrame]:
     """Codes of the contacts listed, then of those of each activity; and the rows of the listed."""
-    listed = _rows(store, "contacts", activities["contact_id"])
+    same = store.index("same people", lambda: _same_people(store))
+    met = [each for name in activities["contact_id"] for each in (name, *same.get(name, ()))]
+    listed = _rows(store, "contacts", met)
     names = [*listed["contact_id"].to_numpy(object), *activities["contact_id"]]
     code = {name: n for n, name in enumerate(dict.fromkeys(n for n in names if n is not None))}
     codes = Codes(tuple(code), np.array([code.get(name, -1) for name in names], np.int64))
     return known_people(listed, codes), listed
+
+
+def _same_people(store: History) -> dict[str, list[str]]:
+    """All identifiers of the contacts that were entered more than once."""
+    ids = store.tables.contacts["contact_id"]
+    person = pd.Series(store.contacts.code[: len(ids)])
+    twice = person.duplicated(keep=False)
+    groups = ids[twice].groupby(person[twice]).agg(list)
+    return {each: together for together in groups for each in together}
 
 
 def _activities(rows: Columns, place: Names, contacts: Codes, owners: Names) -> Timeline:
