@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -37,8 +38,14 @@ def _column(name: str) -> str:
     return name
 
 
+@cache
+def _zones() -> frozenset[str]:
+    """Names of all time zones: a walk through hundreds of files, and settings are read often."""
+    return frozenset(available_timezones())
+
+
 def _zone(name: str) -> str:
-    if name not in available_timezones():
+    if name not in _zones():
         raise ValueError(f'{name!r} is no time zone; write for example "Europe/Athens" or "UTC"')
     return name
 

@@ -29,7 +29,7 @@ from pydantic import BaseModel
 from features.windows import Floats
 from serving.readymade import NAMES, told
 from training.boosted import BoostedModel
-from training.bundle import Bundle, load_bundle
+from training.bundle import Bundle, load_bundle, save_bundle
 from training.calibration import calibrate
 from training.flat import FlatBasis
 from training.incidence import Incidence, coherent
@@ -148,29 +148,34 @@ def _load_pyfunc(path: str) -> Loaded:
 MLMODEL = """flavors:
   python_function:
     data: bundle
-    env: {{}}
+    env: {}
     loader_module: experiments.serving_rivals
     python_version: 3.11.0
-signature:
+"""
+SIGNATURE = """signature:
   inputs: '{inputs}'
   outputs: '{outputs}'
 """
 
 
-def write_mlflow_model(folder: Path, features: pd.DataFrame) -> Path:
-    """Write what `mlflow models serve` reads, around a bundle that is in `folder` already.
+def write_mlflow_model(folder: Path, bundle: Bundle, features: pd.DataFrame | None) -> Path:
+    """Write what `mlflow models serve` reads.
 
     Parameters
     ----------
-    features : an example, from which the signature tells what may be missing
+    features : an example, from which the signature tells what may be missing; None: no signature
     """
-    missing = features.isna().any()
-    inputs = [_column("float", name, required=not missing[name]) for name in features.columns]
-    outputs = [_column("double", name, required=True) for name in NAMES]
-    text = MLMODEL.format(inputs=json.dumps(inputs), outputs=json.dumps(outputs))
+    folder.mkdir()
+    save_bundle(bundle, folder / "bundle")
+    text = MLMODEL
+    if features is not None:
+        missing = features.isna().any()
+        inputs = [_column("float", name, required=not missing[name]) for name in features.columns]
+        outputs = [_column("double", name, required=True) for name in NAMES]
+        text += SIGNATURE.format(inputs=json.dumps(inputs), outputs=json.dumps(outputs))
     (folder / "MLmodel").write_text(text, encoding="utf-8")
     return folder
 
 
 def _column(kind: str, name: str, *, required: bool) -> dict[str, object]:
-    return {"type": kind, "name": name, "required": required}
+    return {"type": kind, "name": name, "required": bool(required)}

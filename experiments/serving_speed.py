@@ -1,7 +1,7 @@
 """How fast the service answers, beside `mlflow models serve` and a bare FastAPI route.
 
 `python -m experiments.serving_speed [--workspace DIR] [--seconds 10] [--memory 200000] [--write]`
-The three serve one bundle in one process each, on ready-made features, and take turns at every
+All serve one bundle in one process each, on ready-made features, and take turns at every
 case, so that whatever else runs on the machine disturbs them alike; how the rivals are written is
 told in `experiments/serving_rivals.py`. Then the service alone: a whole deal with 200 activities,
 its memory over many requests, and on two workers, as docs/deploy.md has it, the daily list and
@@ -40,14 +40,15 @@ from experiments.processes import (
 from experiments.sections import write_section
 from experiments.serving_rivals import BUNDLE, write_mlflow_model
 from features.history import History
-from training.bundle import Bundle, save_bundle
+from training.bundle import Bundle
 from training.scoring import score
 from training.tracking import Tracker
 
 CASES = ((1, 1), (1, 16), (100, 1), (100, 16))
 """Deals a request, and clients at once."""
 WARM_UP = 2.0
-OURS, MLFLOW, BARE = "dealcast", "mlflow models serve", "bare FastAPI, pydantic"
+OURS, BARE = "dealcast", "bare FastAPI, pydantic"
+MLFLOW, UNSIGNED = "mlflow models serve", "mlflow models serve, no signature"
 ACTIVITIES = 200
 
 
@@ -109,9 +110,9 @@ def measured(workspace: Path, folder: Path, seconds: float, memory: int) -> list
     bundle = Tracker(workspace).champion()
     if bundle is None:
         raise SystemExit(f"no model in {workspace}: run `dealcast train` first")
-    save_bundle(bundle, folder / "bundle")
     features = open_features(bundle, history)
-    write_mlflow_model(folder, features)
+    write_mlflow_model(folder / MLFLOW, bundle, features)
+    write_mlflow_model(folder / UNSIGNED, bundle, None)
     bodies = feature_bodies(features)
     found = beside_rivals(workspace, folder, bodies, seconds)
     whole = whole_deal(history, bundle)
@@ -177,17 +178,18 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 def beside_rivals(
     workspace: Path, folder: Path, bodies: Mapping[int, dict[str, Any]], seconds: float
 ) -> list[Figures]:
-    """The three servers, taking turns at every case."""
+    """The servers, taking turns at every case."""
     with ExitStack() as stack:
         running = {
             OURS: (stack.enter_context(our_server(workspace, folder, 1)), "/predict/features"),
-            MLFLOW: (stack.enter_context(mlflow_server(folder)), "/invocations"),
+            MLFLOW: (stack.enter_context(mlflow_server(folder / MLFLOW)), "/invocations"),
+            UNSIGNED: (stack.enter_context(mlflow_server(folder / UNSIGNED)), "/invocations"),
             BARE: (stack.enter_context(bare_server(folder)), "/invocations"),
         }
         found = []
         for deals, clients in CASES:
             for name, ((port, pid), path) in running.items():
-                body = {"dataframe_split": bodies[deals]} if name == MLFLOW else bodies[deals]
+                body = {"dataframe_split": bodies[deals]} if "mlflow" in name else bodies[deals]
                 found.append(
                     case(name, port, pid, [request_bytes(path, body)], deals, clients, seconds)
                 )
@@ -223,11 +225,11 @@ def our_server(workspace: Path, folder: Path, workers: int) -> Iterator[tuple[in
 
 @contextmanager
 def mlflow_server(folder: Path) -> Iterator[tuple[int, int]]:
-    """`mlflow models serve` around the bundle."""
+    """`mlflow models serve` of a model that was written there."""
     port = free_port()
     options = ["-m", str(folder), "-p", str(port), "--env-manager", "local", "--workers", "1"]
     command = [sys.executable, "-m", "mlflow", "models", "serve", *options]
-    with server(command, port, "/ping", folder / "mlflow.log") as pid:
+    with server(command, port, "/ping", folder / "serve.log") as pid:
         yield port, pid
 
 
@@ -235,7 +237,7 @@ def mlflow_server(folder: Path) -> Iterator[tuple[int, int]]:
 def bare_server(folder: Path) -> Iterator[tuple[int, int]]:
     """The bare FastAPI route under uvicorn."""
     port = free_port()
-    os.environ[BUNDLE] = str(folder / "bundle")
+    os.environ[BUNDLE] = str(folder / UNSIGNED / "bundle")
     app = ["--factory", "experiments.serving_rivals:make_bare", "--no-access-log"]
     command = [sys.executable, "-m", "uvicorn", *app, "--port", str(port), "--log-level", "error"]
     with server(command, port, "/ping", folder / "bare.log") as pid:
@@ -254,8 +256,9 @@ def ratios(found: list[Figures]) -> list[str]:
         ours = rate[OURS, deals, 1]
         lines.append(
             f"* {deals} deals, 1 client: {ours / rate[MLFLOW, deals, 1]:.1f} times the requests/s "
-            f"of {MLFLOW} (goal {goal:g}), {ours / rate[BARE, deals, 1]:.2f} times those of the "
-            f"bare route (goal {bare:g})."
+            f"of {MLFLOW} (goal {goal:g}; {ours / rate[UNSIGNED, deals, 1]:.1f} times without a "
+            f"signature), {ours / rate[BARE, deals, 1]:.2f} times those of the bare route (goal "
+            f"{bare:g})."
         )
     return [
         *lines,

@@ -25,6 +25,7 @@ GOOD_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 """An identifier that a caller may choose; any other is replaced."""
 OURS = "dealcast"
 MOST_FRAMES = 12
+ENCODER = json.JSONEncoder(ensure_ascii=False, default=str)
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 log = logging.getLogger("dealcast.request")
 
@@ -47,7 +48,7 @@ class JsonLines(logging.Formatter):
         if record.exc_info and record.exc_info[1]:
             line["error"] = type(record.exc_info[1]).__name__
             line["at"] = _places(record.exc_info[1])
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return ENCODER.encode(line)
 
 
 def _places(error: BaseException) -> list[str]:

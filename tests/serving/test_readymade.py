@@ -1,6 +1,9 @@
+import numpy as np
 import pytest
 
+from experiments.serving_rivals import Plain
 from serving import quick as quick_module
+from serving.readymade import chances
 from serving.replies import FeaturesAnswer
 
 pytestmark = pytest.mark.slow
@@ -62,3 +65,10 @@ def test_a_long_body_is_answered_by_the_application_with_the_same_bytes(
     slow = client.post("/predict/features", rows)
     assert quick.content == slow.content
     assert dict(quick.headers) | IDENTITY == dict(slow.headers) | IDENTITY
+
+
+def test_the_rivals_of_the_speed_page_answer_with_the_same_probabilities(engine) -> None:
+    view = engine.view()
+    rows = view.scored.features.to_numpy(np.float32)
+    rival = Plain(view.bundle).chances(rows)
+    np.testing.assert_allclose(rival, chances(view.bundle, rows), rtol=0, atol=1e-12)
