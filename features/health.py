@@ -19,6 +19,7 @@ from features.facts import PROPERTIES
 from features.history import LOST, OPEN, WON, History
 from features.snapshots import STALE_DAYS, Snapshots, is_open, is_stale
 from features.trust import filled_later, trusted
+from features.vocabulary import learn_vocabulary
 from features.windows import Bools
 
 LATE = pd.Timedelta(days=1)
@@ -88,6 +89,7 @@ class Health:
     closings_without_stages : closings of deals whose history tells no stage
     filled_at_closing : columns that tell the outcome, with what was seen; no model reads them
     unread : features that models leave unread for it
+    renamed : first name of each stage that goes by another now
     features : number of features there are
     gaps : what is missing, the one that switches off most features first; a table that is
         missing as a whole is one gap. A feature that needs two of them is in both
@@ -109,6 +111,7 @@ class Health:
     closings_without_stages: Part
     filled_at_closing: dict[str, str]
     unread: tuple[str, ...]
+    renamed: dict[str, str]
     features: int
     gaps: tuple[Gap, ...]
 
@@ -152,6 +155,10 @@ class Health:
         ]
         if self.unread:
             told.append(f"{len(self.unread)} features read what is filled in at closing: left out")
+        told += [
+            f"stage {new!r} is taken for {old!r} under a new name: it keeps its place and record"
+            for new, old in self.renamed.items()
+        ]
         return told or ["nothing to mend in the rows there are"]
 
     def gaps_title(self) -> str:
@@ -234,6 +241,7 @@ def health(history: History, now: pd.Timestamp) -> Health:
         closings_without_stages=Part.where(~_staged(history)[history.closings.group]),
         filled_at_closing=distrusted,
         unread=tuple(f.name for f in available if f.for_models and not trusted(f, distrusted)),
+        renamed=dict(learn_vocabulary(history, at).renamed),
         features=len(CATALOGUE),
         gaps=_gaps(history),
     )

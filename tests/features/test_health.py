@@ -159,6 +159,19 @@ def test_custom_column_fixed_at_creation_is_judged_too(now: pd.Timestamp) -> Non
     assert list(found.filled_at_closing) == ["deals.reason"]
 
 
+def test_stage_under_a_new_name_is_said(now: pd.Timestamp) -> None:
+    created = pd.date_range("2023-01-01", periods=40, freq="7D", tz="UTC")
+    ids = [f"D{n}" for n in range(40)]
+    deals = pd.DataFrame({"deal_id": ids, "stage": "lead", "created_at": created})
+    names = ["lead"] * 20 + ["inquiry"] * 20
+    changes = pd.DataFrame(
+        {"deal_id": ids, "property": "stage", "value": names, "changed_at": created}
+    )
+    found = health(History.of(Tables.of({"deals": deals, "deal_history": changes})), now)
+    assert found.renamed == {"inquiry": "lead"}
+    assert any("'inquiry' is taken for 'lead'" in said for said in found.findings())
+
+
 def test_what_touches_most_comes_first(five: Health) -> None:
     lines = five.findings()
     stale = next(n for n, line in enumerate(lines) if "stale" in line)
