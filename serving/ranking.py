@@ -137,7 +137,7 @@ def _flags(scored: Scored, overdue: Bools, history: History) -> Objects:
     marks = {
         "no amount": columns["amount_missing"],
         "stale": columns["stale"],
-        "silent": quiet if len(history.activities.time) else quiet & False,
+        "silent": quiet if history.has("activities.type") else quiet & False,
         "overdue": overdue,
         "single contact": scored.facts["contacts_90d_count"].to_numpy() == 1,
     }

@@ -1,5 +1,7 @@
 """Deals sent whole: measured beside the store's own, to the last digit, not indexed anew."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -47,6 +49,15 @@ def test_a_deal_in_another_state_is_scored_as_if_it_had_been_imported(view, monk
         guests, among = both(view, new, monkeypatch)
         assert guests == among
         assert guests[0]["amount"] == 43_210.5
+
+
+def test_a_deal_without_activities_is_silent_as_it_is_in_the_store(view, monkeypatch) -> None:
+    youngest = view.deals.sort_values("age_days")["deal_id"].iloc[0]
+    new = deal(view, youngest, amount=9_000.0)
+    new = replace(new, activities=new.activities.iloc[:0])
+    guests, among = both(view, new, monkeypatch)
+    assert guests == among
+    assert "silent" in guests[0]["flags"]
 
 
 def test_a_new_deal_is_scored_as_if_it_had_been_imported(view, monkeypatch) -> None:
