@@ -31,7 +31,7 @@ LEAST_SEGMENT = 200
 """Deals that a segment needs for a kernel of its own; smaller ones share the firm's."""
 PSEUDO_WINS = 20.0
 PSEUDO_A_BIN = 5.0
-SHARE_HALF_LIFE = 400.0
+SHARE_HALF_LIFE = 200.0
 """Days after which a deal says half as much about how arrivals divide among segments."""
 AGAIN_DAYS, AGAIN_BINS = 30, 24
 """Length and number of the steps in which wins of lost deals are foreseen."""
@@ -165,7 +165,7 @@ def fit_arrivals(history: History, cut: int) -> Arrivals:
     count = int(segment.max(initial=0)) + 1
     arrived = [days.count(days.born[segment[days.deals] == k]) for k in range(count)]
     wins, calendar = days.count(days.won), days.exposure
-    for _ in range(ROUNDS):
+    for left in reversed(range(ROUNDS)):
         whole = _kernel(np.sum(arrived, axis=0), days.age, calendar)
         kernels = [
             _shrunk_kernel(arrived[k], days.age[segment[days.winners] == k], calendar, whole)
@@ -174,7 +174,10 @@ def fit_arrivals(history: History, cut: int) -> Arrivals:
         pairs = zip(arrived, kernels, strict=True)
         expected = np.sum([_convolved(a, f) for a, f in pairs], axis=0) * days.exposure
         won = fit_daily(
-            days.at, wins, expected, cut, start_month=start_month, growth_sd=WIN_GROWTH_SD
+            *(days.at, wins, expected, cut),
+            start_month=start_month,
+            growth_sd=WIN_GROWTH_SD,
+            quick=left > 0,
         )
         calendar = won.rate(days.at) * days.exposure
     created = fit_daily(

@@ -33,13 +33,15 @@ from training.timing import calendar_days
 DIMENSIONS = ("owner", "team", "pipeline", "source")
 TEMPLATE_DAYS = 3 * 365
 MOST_TEMPLATES = 10_000
-AMOUNT_GROWTH_SD = 0.05
+AMOUNT_GROWTH_SD = 0.03
 """Prior standard deviation of a year's growth of amounts, log scale."""
 TERMS = "forecast"
 """Name of what a backtest of the forecast has learned on the card of a bundle."""
 MOST_SHOCK = 0.8
-LEAST_REACHABLE = 0.02
-"""Weight of past wins of an age that a period cannot hold: few others may be left."""
+UNREACHABLE_WINS = 400.0
+"""This over the number of past wins is the weight of one of an age that a period cannot hold: few
+wins cannot tell how amounts go with age. On 20 firms of some 1,400 wins and known truth the mean
+amount was off by .060 (root mean square) at a weight of .02, by .054 at .3."""
 OPEN_LEVEL_SD = 0.05
 """What the close model's level may be wrong by however many wins it has seen, log scale."""
 
@@ -247,7 +249,7 @@ def _reachable(age: Floats, calendar: Calendar) -> Floats:
     end = calendar.ends_in_days[:, None]
     begin = np.concatenate([[[0.0]], end[:-1]])
     share: Floats = np.clip(end - np.maximum(begin, age), 0, None) / (end - begin)
-    return share + LEAST_REACHABLE
+    return share + min(UNREACHABLE_WINS / max(len(age), 1), 1.0)
 
 
 def _inflation(amounts: Floats, years: Floats) -> Floats:

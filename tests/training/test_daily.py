@@ -87,6 +87,19 @@ def test_a_level_that_moved_for_good_is_followed():
     assert fitted(rate).rate(after(90)).mean() == pytest.approx(6, rel=0.15)
 
 
+def test_a_climate_that_comes_and_goes_is_not_held_to_last():
+    month, now, later = np.arange(1080) // 30, [], []
+    for seed in range(6):
+        climate = np.random.default_rng(seed).normal(0, 0.35, 36)
+        climate[-2:] = -0.6
+        found = fitted(8 * np.exp(climate[month]), seed, rush=False)
+        now.append(found.rate(before(60)).mean())
+        later.append(found.rate(after(184))[-60:].mean())
+    assert np.mean(now) == pytest.approx(8 * np.exp(-0.6), rel=0.15)
+    # A level that stayed where it is would not come back towards the usual 8.
+    assert np.mean(later) > 1.25 * np.mean(now)
+
+
 def test_growth_fades_in_the_far_future():
     rate = 3 * np.exp(0.5 * np.arange(1095) / 365.25)
     found = fitted(rate, rush=False)
