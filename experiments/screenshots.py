@@ -1,7 +1,9 @@
 """Pictures of every page of the dashboard, light and dark, desktop and phone, into docs/img.
 
 Run `python -m experiments.screenshots --workspace DIR`; the workspace has a store and a model, and
-Chromium is there (`apt-get install chromium fonts-noto-core fonts-noto-cjk fonts-thai-tlwg`).
+Chromium is there (`apt-get install chromium fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji
+fonts-thai-tlwg`). After `dealcast backtest` and `dealcast backtest --forecast` Model and Forecast
+show their past, too.
 """
 
 from __future__ import annotations

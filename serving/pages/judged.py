@@ -42,25 +42,32 @@ def beside(
     view: View, asked: Asked, tables: dict[str, Table], rows: list[Row], kind: Period, period: str
 ) -> Row:
     """Add the tables `commits` and `accuracy`; empty where nothing of the kind is known."""
-    tables["commits"] = Table("commits", COMMITS, _commits(view, asked, rows, period))
+    sums = _sums(view, asked, period) if period else None
+    told = [] if sums is None else _commits(view, sums, rows, period)
+    tables["commits"] = Table("commits", COMMITS, told)
     workspace = asked.workspace
     found = kept(view, "forecasts", lambda: newest_forecast(workspace)) if workspace else None
-    told = [] if found is None else shown(found[1][found[1]["kind"] == kind])
-    tables["accuracy"] = Table("accuracy", ACCURACY, [{"coverage": None, **row} for row in told])
-    return {"accuracy_day": found[0] if found else ""}
+    past = [] if found is None else shown(found[1][found[1]["kind"] == kind])
+    tables["accuracy"] = Table("accuracy", ACCURACY, [{"coverage": None, **row} for row in past])
+    return {
+        "accuracy_day": found[0] if found else "",
+        "committed": 0.0 if sums is None else float(sums["commit"].sum()),
+        "best_case": 0.0 if sums is None else float(sums["best_case"].sum()),
+    }
 
 
-def _commits(view: View, asked: Asked, rows: list[Row], period: str) -> list[Row]:
-    """Owners in sight who have committed to something, beside the model's forecast of each."""
-    if not period:
-        return []
+def _sums(view: View, asked: Asked, period: str) -> pd.DataFrame:
+    """What the owners asked for and in sight have booked and committed to, a row each."""
     span = Span.named(period, view.history.settings.fiscal_year_start_month)
     sums = judgement_sums(view.history, view.as_of, [span], _stated(asked))
+    members = members_of(view, asked)
+    return sums if members is None else sums[sums["owner_id"].isin(members)]
+
+
+def _commits(view: View, sums: pd.DataFrame, rows: list[Row], period: str) -> list[Row]:
+    """Owners who have committed to something, beside the model's forecast of each."""
     spoken = (sums["deals"] > 0) | (sums["best_case"] > sums["commit"]) | sums["stated"].notna()
     sums = sums[spoken & (sums["owner_id"] != "")]
-    members = members_of(view, asked)
-    if members is not None:
-        sums = sums[sums["owner_id"].isin(members)]
     own = {r["scope_id"]: r for r in rows if r["scope"] == "owner" and r["period"] == period}
     found = []
     for row in shown(sums):

@@ -21,6 +21,7 @@ from data.demo import World, simulate, write
 from data.settings import Settings
 from data.sources import read_source
 from data.store import Store
+from data.tables import OF_A_DEAL, Tables
 from data.validation import validate
 from features.history import History
 from serving.access import Access
@@ -30,6 +31,7 @@ from serving.pages import kept
 from serving.records import open_records
 from serving.records_keys import Role, create_key
 from serving.view import to_micros
+from training.bundle import Bundle
 from training.tracking import Tracker
 from training.train import train
 
@@ -76,15 +78,55 @@ class Site:
         return content
 
 
-@pytest.fixture(scope="module")
+LONG_NAMES = (
+    "บริษัทที่มีชื่อยาวมากจนไม่มีใครจำได้และไม่มีช่องว่างเลยสักที่เดียว" * 2,
+    "شركة الأفق البعيد للتجارة والمقاولات العامة والاستيراد والتصدير " * 3,
+    "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
+    "x" * 200,
+)
+
+
+@pytest.fixture(scope="session")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A demo firm of 900 deals, imported and trained on."""
     folder = tmp_path_factory.mktemp("browser")
     write(simulate(World.demo(seed=11), deals=900, years=3, end=END, seed=11), folder / "crm")
-    validated = validate(read_source(folder / "crm"), MORNING)
-    Store(folder / "store").merge(validated.tables, "demo", MORNING)
+    tables = validate(read_source(folder / "crm"), MORNING).tables
     with threadpool_limits(1):
-        bundle = train(History.of(validated.tables), to_micros(MORNING)).bundle
+        bundle = train(History.of(tables), to_micros(MORNING)).bundle
+    return imported(folder, tables, bundle)
+
+
+@pytest.fixture(scope="session")
+def bare(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A firm that brought its deals alone, without any other table, all with very long names."""
+    deals = Store(workspace / "store").read().deals.tail(300).reset_index(drop=True)
+    told = pd.Series([LONG_NAMES[k % len(LONG_NAMES)] for k in range(len(deals))])
+    often = told.where(told.index % 3 == 0)
+    named = deals.assign(
+        name=told, source=often.fillna(deals["source"]), owner_id=often.fillna(deals["owner_id"])
+    )
+    tables = Tables.of({"deals": named})
+    bundle = train(History.of(tables), to_micros(MORNING)).bundle
+    return imported(tmp_path_factory.mktemp("bare"), tables, bundle)
+
+
+@pytest.fixture(scope="session")
+def closed(workspace: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo firm without the deals that are open."""
+    tables = Store(workspace / "store").read()
+    ids = tables.deals.loc[tables.deals["closed_at"].notna(), "deal_id"]
+    frames = dict(tables.items())
+    for name in OF_A_DEAL:
+        frames[name] = frames[name][frames[name]["deal_id"].isin(ids)].reset_index(drop=True)
+    bundle = Tracker(workspace).champion()
+    assert bundle is not None
+    return imported(tmp_path_factory.mktemp("closed"), Tables.of(frames), bundle)
+
+
+def imported(folder: Path, tables: Tables, bundle: Bundle) -> Path:
+    """Make a workspace of tables and a model."""
+    Store(folder / "store").merge(tables, "demo", MORNING)
     tracker = Tracker(folder)
     stamped, _ = tracker.register(bundle, params={}, metrics={}, plots={}, data_version="test")
     tracker.promote(stamped.version)
@@ -111,7 +153,12 @@ def served(workspace: Path, settings: Settings) -> Iterator[Site]:
     site = Site(f"http://127.0.0.1:{port}", engine)
     if access.on:
         owner = str(engine.view().deals["owner_id"].mode().iloc[0])
-        pairs: tuple[tuple[Role, str | None], ...] = (("admin", None), ("rep", owner))
+        manager = engine.view().history.tables.owners["manager_id"].mode().iloc[0]
+        pairs: tuple[tuple[Role, str | None], ...] = (
+            ("admin", None),
+            ("rep", owner),
+            ("manager", str(manager)),
+        )
         for role, owner_id in pairs:
             _, text = create_key(records, role, owner_id, MORNING)
             site.keys[role] = text
@@ -132,6 +179,18 @@ def patient() -> Iterator[None]:
 def site(workspace: Path) -> Iterator[Site]:
     """The firm's dashboard with keys off."""
     yield from served(workspace, Settings())
+
+
+@pytest.fixture(scope="module")
+def bare_site(bare: Path) -> Iterator[Site]:
+    """The dashboard of the firm with deals alone."""
+    yield from served(bare, Settings())
+
+
+@pytest.fixture(scope="module")
+def closed_site(closed: Path) -> Iterator[Site]:
+    """The dashboard of the firm without an open deal."""
+    yield from served(closed, Settings())
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +220,7 @@ def watched(context: BrowserContext) -> Watched:
     """Open a page that remembers every error of its console and every failed request."""
     found = Watched(context.new_page())
     page = found.page
-    page.set_default_timeout(60_000)
+    page.set_default_timeout(300_000)
     page.on("console", lambda m: found.wrong.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: found.wrong.append(str(error)))
     page.on("requestfailed", lambda request: found.wrong.append(f"failed: {request.url}"))
@@ -195,7 +254,7 @@ def settled() -> Callable[[Watched, str], Page]:
         response = page.goto(address, wait_until="load")
         assert response is not None
         assert response.status == 200, address
-        page.wait_for_selector("main > *:not(.state.loading)", timeout=150_000)
+        page.wait_for_selector("main > *:not(.state.loading)", timeout=600_000)
         page.wait_for_selector("[data-chart]:not(.drawn)", state="detached")
         return page
 

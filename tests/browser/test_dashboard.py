@@ -88,6 +88,23 @@ def test_the_figures_of_the_forecast_are_those_of_the_api(
     assert f"{first['p_target']:.0%}" in text or "<1%" in text or ">99%" in text
 
 
+def test_the_figures_of_the_pipeline_are_those_of_the_api(
+    site: Any, reader: Any, settled: Open
+) -> None:
+    page = settled(reader, site.base + "/pipeline")
+    told = site.post("/rank", {"top": 1})
+    assert page.locator(".tile dd").first.inner_text() == f"{told['open_deals']:,}"
+    rows = site.post("/forecast", {"period": "quarter", "periods": 3})["rows"]
+    assert isinstance(rows, list)
+    with_target = [row for row in rows if row["scope"] == "total" and row["target"]]
+    lines = page.locator("[aria-labelledby=table-coverage] tbody tr").all_inner_texts()
+    for row, line in zip(with_target, lines, strict=False):
+        assert row["period"] in line
+        assert f"{row['target']:,.0f}" in line
+        assert f"{row['booked']:,.0f}" in line
+    assert with_target
+
+
 def test_filters_act_at_once_and_stand_in_the_address(
     site: Any, reader: Any, settled: Open
 ) -> None:
@@ -203,6 +220,25 @@ def test_a_rep_signs_in_sees_own_deals_and_signs_out(
     page.wait_for_url("**kept=1**")
     page.get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/sign-in**")
+
+
+def test_a_manager_opens_on_the_own_team(locked: Any, reader: Any, settled: Open) -> None:
+    page = reader.page
+    page.goto(locked.base + "/forecast")
+    page.locator("input[name=key]").fill(locked.keys["manager"])
+    page.get_by_role("button").click()
+    page.wait_for_url("**/forecast")
+    settled(reader, locked.base + "/forecast?kind=quarter")
+    owners = locked.engine.view().history.tables.owners
+    manager = owners["manager_id"].mode().iloc[0]
+    team = owners.set_index("owner_id")["team"][manager]
+    assert team in page.locator("h1").inner_text()
+    rows = locked.post("/forecast", {"period": "quarter", "by": ["team"]})["rows"]
+    own = next(r for r in rows if (r["scope"], r["scope_id"]) == ("team", team))
+    assert f"{own['mean']:,.0f}" in page.locator(".tiles").inner_text()
+    assert page.locator("#bridge").count() == 1
+    assert settled(reader, locked.base + "/team").locator("h1").count() == 1
+    assert not reader.wrong
 
 
 def test_print_leaves_the_navigation_out(site: Any, reader: Any, settled: Open) -> None:
