@@ -222,25 +222,6 @@ def test_a_rep_signs_in_sees_own_deals_and_signs_out(
     page.wait_for_url("**/sign-in**")
 
 
-def test_a_manager_opens_on_the_own_team(locked: Any, reader: Any, settled: Open) -> None:
-    page = reader.page
-    page.goto(locked.base + "/")
-    page.locator("input[name=key]").fill(locked.keys["manager"])
-    page.get_by_role("button").click()
-    page.wait_for_selector(".deal")
-    settled(reader, locked.base + "/forecast?kind=quarter")
-    owners = locked.engine.view().history.tables.owners
-    manager = owners["manager_id"].mode().iloc[0]
-    team = owners.set_index("owner_id")["team"][manager]
-    assert team in page.locator("h1").inner_text()
-    rows = locked.post("/forecast", {"period": "quarter", "by": ["team"]})["rows"]
-    own = next(r for r in rows if (r["scope"], r["scope_id"]) == ("team", team))
-    assert f"{own['mean']:,.0f}" in page.locator(".tiles").inner_text()
-    assert page.locator("#bridge").count() == 1
-    assert settled(reader, locked.base + "/team").locator("h1").count() == 1
-    assert not reader.wrong
-
-
 def test_print_leaves_the_navigation_out(site: Any, reader: Any, settled: Open) -> None:
     page = settled(reader, site.base + "/")
     page.emulate_media(media="print")
