@@ -37,7 +37,6 @@ SPACE: Mapping[str, tuple[str, float, float, bool]] = {
     "num_leaves": ("int", 3, 31, True),
     "min_data_in_leaf": ("int", 30, 400, True),
     "learning_rate": ("float", 0.02, 0.12, True),
-    "rounds": ("int", 60, 400, True),
     "lambda_l2": ("float", 1.0, 100.0, True),
     "feature_fraction": ("float", 0.15, 0.7, False),
     "l2": ("float", 100.0, 4_000.0, True),

@@ -139,7 +139,7 @@ def fit_close(
     until : fit knots of won up to this horizon only and of lost the first (a fold that is
         compared there needs no more); the last one then stands in for those after it
     """
-    prepared = learner.prepare(panel.features, panel.thin)
+    prepared = learner.prepare(panel.features, panel.thin, panel.snapshots.deal)
     # Two chains on two cores: threads inside each would only wait for one another.
     with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
         sides = [

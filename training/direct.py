@@ -30,7 +30,7 @@ def fit_direct(panel: Panel, learner: Learner, longest: float) -> CloseModel:
     A knot for which fewer than `LEAST_ROWS` snapshots are mature is answered by the model of the
     knot before it.
     """
-    prepared = learner.prepare(panel.features, panel.thin)
+    prepared = learner.prepare(panel.features, panel.thin, panel.snapshots.deal)
     won, lost = (_fit_side(panel, learner, prepared, kind, longest) for kind in (WON, LOST))
     curves = np.stack([expit(learner.answers(prepared, model)) for model in won[-3:]], axis=1)
     return CloseModel(tuple(won), tuple(lost), tail_of(curves) if len(panel) else 120.0, longest)

@@ -66,7 +66,7 @@ def fit_hazard(panel: Panel, learner: Learner) -> HazardModel:
         row, number = expand(panel.outcomes, np.flatnonzero(panel.thin))
     features = panel.features.iloc[row].reset_index(drop=True)
     features[INTERVAL] = number.astype(np.float32)
-    prepared = learner.prepare(features, panel.thin[row])
+    prepared = learner.prepare(features, panel.thin[row], panel.snapshots.deal[row])
     ended = panel.outcomes.days[row] < np.array(EDGES)[number + 1]
     every = np.ones(len(row), bool)
     models = [

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.windows import Bools, Floats
+from features.windows import Bools, Floats, Ints
 
 LOWEST = 1e-5
 """Predictions are kept this far from 0 and 1."""
@@ -55,10 +55,13 @@ class Learner(ABC):
     """A way to learn one binary probability from rows."""
 
     @abstractmethod
-    def prepare(self, features: pd.DataFrame, thin: Bools) -> Any:
+    def prepare(self, features: pd.DataFrame, thin: Bools, deal: Ints | None = None) -> Any:
         """Do once for all targets what depends on the features alone.
 
-        `thin` marks rows that are about independent: enough for a learner of few parameters.
+        Parameters
+        ----------
+        thin : marks rows that are about independent: enough for a learner of few parameters
+        deal : (n,) deal of each row, for a learner that judges itself on deals it has not seen
         """
 
     @abstractmethod
@@ -109,9 +112,9 @@ class Blend(Learner):
     learners: Sequence[Learner]
     weights: Sequence[float]
 
-    def prepare(self, features: pd.DataFrame, thin: Bools) -> list[Any]:
+    def prepare(self, features: pd.DataFrame, thin: Bools, deal: Ints | None = None) -> list[Any]:
         """Prepare each."""
-        return [learner.prepare(features, thin) for learner in self.learners]
+        return [learner.prepare(features, thin, deal) for learner in self.learners]
 
     def fit(
         self, prepared: list[Any], target: Floats, rows: Bools, start: Model | None = None

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.linalg import cho_factor, cho_solve
 
-from features.windows import Bools, Floats
+from features.windows import Bools, Floats, Ints
 from training.learners import Learner, Model, expit
 
 QUANTILES = (0.02, 0.5, 0.98)
@@ -28,9 +28,13 @@ LEAST_SCALE = 0.2
 """Columns lie in [0, 1]; one that is rarely on is not blown up: few rows would swing its slope."""
 CONVERGED = 1e-6
 """Fitting ends when a step gains less than this, in nats a row."""
+USES = 3
+"""Newton steps that share a curvature: it costs most and changes little (the chord method)."""
 HALVINGS = 12
 """A Newton step that does not lessen the loss is halved: its quadratic is not true so far away."""
-WITH_STAGE = (
+MOST_SLOPES = 600
+"""Columns of slopes by stage: firms with many stages have them for fewer features."""
+FIRST_WITH_STAGE = (
     "age_days",
     "days_in_stage",
     "days_since_last_activity",
@@ -42,7 +46,7 @@ WITH_STAGE = (
     "quarter_end_days",
     "month_end_days",
 )
-"""Features whose effect may differ by stage."""
+"""Features whose effect may differ by stage; with many deals those of all numbers may."""
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,13 @@ def _hinges(values: npt.NDArray[np.float32], knots: tuple[float, ...], gaps: boo
     return np.concatenate([ramps, missing[:, None]], axis=1) if gaps else ramps
 
 
-def learn_basis(features: pd.DataFrame, categorical: tuple[str, ...]) -> Basis:
-    """Place knots at quantiles; features that never vary get no columns."""
+def learn_basis(
+    features: pd.DataFrame, categorical: tuple[str, ...], *, slopes: bool = False
+) -> Basis:
+    """Place knots at quantiles; features that never vary get no columns.
+
+    With `slopes` all numeric features have slopes by stage, as far as MOST_SLOPES allows.
+    """
     knots: dict[str, tuple[float, ...]] = {}
     codes: dict[str, tuple[float, ...]] = {}
     for name in features.columns:
@@ -133,8 +142,10 @@ def learn_basis(features: pd.DataFrame, categorical: tuple[str, ...]) -> Basis:
         name for name in features.columns if name in knots or len(codes.get(name, ())) > 1
     )
     gaps = tuple(name for name in knots if features[name].isna().mean() > 0.005)
-    by_stage = tuple(name for name in WITH_STAGE if name in knots)
     stages = codes.get("stage_code", ())
+    by_stage = tuple(name for name in FIRST_WITH_STAGE if name in knots)
+    if slopes and stages:
+        by_stage = tuple(dict.fromkeys((*by_stage, *knots)))[: MOST_SLOPES // len(stages)]
     basis = Basis(used, knots, codes, gaps, stages if by_stage else (), by_stage)
     matrix, _ = basis.columns(features)
     scale = np.maximum(matrix.std(axis=0), LEAST_SCALE)
@@ -195,16 +206,23 @@ class Logistic(Learner):
 
     `l2` is the penalty on standardised coefficients where rows are independent; the weeks of a
     deal resemble each other, so it grows with the rows there are for each independent one.
+    With `slopes` all numeric features have slopes by stage: too many where deals are few.
     """
 
     categorical: tuple[str, ...] = ()
     l2: float = 600.0
+    slopes: bool = False
 
-    def prepare(self, features: pd.DataFrame, thin: Bools) -> Prepared:
+    def prepare(
+        self,
+        features: pd.DataFrame,
+        thin: Bools,
+        deal: Ints | None = None,  # noqa: ARG002
+    ) -> Prepared:
         """Learn the basis on the thinned rows; at most about MOST_ROWS of all are fitted on."""
         used = np.zeros(len(features), bool)
         used[:: int(np.ceil(max(len(features), 1) / MOST_ROWS))] = True
-        basis = learn_basis(features[used & thin], self.categorical)
+        basis = learn_basis(features[used & thin], self.categorical, slopes=self.slopes)
         return Prepared(basis, basis.columns(features)[0], used, used & thin)
 
     def fit(
@@ -254,16 +272,19 @@ def newton_logistic(
     penalty = np.full(len(beta), l2)
     penalty[0] = 1e-6
     linear, loss = _objective(x, target, beta, penalty)
+    factor, uses = None, 0
     for _ in range(steps):
         p = expit(linear)
         gradient = (x.T @ (target - p).astype(np.float32)).astype(float) - penalty * beta
-        step = cho_solve(_curvature(some, beta, penalty, share), gradient)
+        if factor is None or uses == USES:
+            factor, uses = _curvature(some, beta, penalty, share), 0
+        step, uses = cho_solve(factor, gradient), uses + 1
         before = loss
         for _ in range(HALVINGS):
             linear, loss = _objective(x, target, beta + step, penalty)
             if loss <= before:
                 break
-            step = step / 2
+            step, factor = step / 2, None
         beta = beta + step
         if before - loss < CONVERGED * len(target):
             break

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.windows import Bools, Floats
+from features.windows import Bools, Floats, Ints
 from training.learners import Learner, Model, logit
 
 PSEUDO = 20.0
@@ -88,7 +88,12 @@ class Table(Learner):
     prior: float = 0.25
     rows_a_deal: float = 8.0
 
-    def prepare(self, features: pd.DataFrame, thin: Bools) -> PreparedTable:  # noqa: ARG002
+    def prepare(
+        self,
+        features: pd.DataFrame,
+        thin: Bools,  # noqa: ARG002
+        deal: Ints | None = None,  # noqa: ARG002
+    ) -> PreparedTable:
         """Cut ages at quantiles and find each row's cell."""
         bands = int(np.clip(len(features) / self.rows_a_deal / DEALS_A_BAND, 2, MOST_BANDS))
         shares = np.linspace(0, 1, bands + 1)[1:-1]

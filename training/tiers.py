@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
+from scipy.stats import norm
+
 from training.boosted import CAREFUL, DEFAULTS, ROOMY, Boosted
 from training.learners import Blend, Learner
 from training.logistic import Logistic
@@ -32,27 +35,33 @@ class TierChoice:
 
 
 EXPECTED_GAIN: Mapping[Tier, tuple[float, float]] = {"blend": (0.0, 0.01), "full": (0.01, 0.01)}
-"""Mean and standard deviation of what a tier gains over the table before a firm's own test, in
-nats a snapshot; tiers that are not here must prove themselves.
+"""Mean and standard deviation of what a tier gains over the table where a history holds a signal,
+in nats a snapshot; tiers that are not here must prove themselves.
 
 The test of some hundred deals is noisier than what it measures. On drawn firms with known truth
 (`experiments/close_truth.py`, seeds 101 to 112), at 90 days: of 1,500 deals the model was nearer
 to the truth than the table on ten of twelve, and a gain above one standard error had found four of
 them; of 600 deals on eight, on all six that had tested better by however little.
 """
+SIGNAL_SHARE = 0.8
+"""Share of histories that hold a signal beyond stage and age, before a firm's own test."""
 
 
 def earns_its_place(tier: Tier, gain: Difference) -> bool:
     """Whether a model is to be served rather than the stage x age table.
 
-    With fewer than 300 deals it must beat the table by over one standard error. Above that, its
-    tested gain and the one to be expected of such firms are weighed by their precision, and the
-    sum must be positive.
+    With fewer than 300 deals it must beat the table by over one standard error. Above that, two
+    things must be the more likely after the test: that the history holds a signal at all (a spike
+    at no gain against the spread of gains to be expected; Mitchell & Beauchamp 1988), and that
+    what it gains, tested and expected gain weighed by their precision, is above nothing.
     """
     if tier not in EXPECTED_GAIN:
         return gain.better
     mean, sd = EXPECTED_GAIN[tier]
-    return gain.mean + mean * (gain.standard_error / sd) ** 2 > 0
+    error = max(gain.standard_error, 1e-9)
+    signal = SIGNAL_SHARE * norm.pdf(gain.mean, mean, np.hypot(error, sd))
+    chance = (1 - SIGNAL_SHARE) * norm.pdf(gain.mean, 0.0, error)
+    return bool(signal > chance) and gain.mean + mean * (error / sd) ** 2 > 0
 
 
 def tier_for(closed_deals: int) -> Tier:
@@ -96,4 +105,4 @@ def learner_of(
     params = ROOMY if closed_deals >= MANY_DEALS else DEFAULTS
     trees = Boosted(categorical, {**params, **(recipe.trees or {})})
     weights = (recipe.weight, 1 - recipe.weight)
-    return Blend((trees, Logistic(categorical, l2=recipe.l2)), weights)
+    return Blend((trees, Logistic(categorical, recipe.l2, slopes=True)), weights)

@@ -31,7 +31,7 @@ class Spy(Learner):
     def __init__(self, chance=0.3):
         self.chance, self.seen = chance, []
 
-    def prepare(self, features, _thin):
+    def prepare(self, features, _thin, _deal=None):
         return len(features)
 
     def fit(self, _prepared, target, rows, _start=None):

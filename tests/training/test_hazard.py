@@ -16,7 +16,7 @@ from training.learners import Learner, Model, logit
 class Shares(Learner):
     """Learns the share of targets in each interval."""
 
-    def prepare(self, features, thin):  # noqa: ARG002 - every row is used
+    def prepare(self, features, thin, deal=None):  # noqa: ARG002 - every row is used
         return features[INTERVAL].to_numpy()
 
     def fit(self, prepared, target, rows, start=None):  # noqa: ARG002 - shares need no start

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from training.boosted import CAREFUL, Boosted
+from training.boosted import CAREFUL, DEFAULTS, FOLDS, Boosted, folds_of
 from training.learners import Blend, expit, grouped, logit
 from training.logistic import Logistic
 from training.table import Table
@@ -157,3 +157,38 @@ def test_contributions_are_summed_by_group(model, features):
     assert summed["time"].to_numpy() == pytest.approx(
         (parts["age_days"] + parts["noise"]).to_numpy()
     )
+
+
+def test_rows_of_a_deal_are_in_one_fold_and_all_folds_are_used():
+    deal = np.repeat(np.arange(300), 4)
+    fold = folds_of(deal).reshape(-1, 4)
+    assert (fold == fold[:, :1]).all()
+    assert set(fold[:, 0]) == set(range(FOLDS))
+
+
+def luck_of_deals(seed=3):
+    """Ten alike rows a deal, whose label is the deal's own luck: unseen deals tell nothing."""
+    rng = np.random.default_rng(seed)
+    deal = np.repeat(np.arange(400), 10)
+    features = pd.DataFrame({"noise": rng.normal(0, 1, 400)[deal]})
+    return features, deal, (rng.random(400) < 0.4).astype(float)[deal]
+
+
+def test_rounds_are_counted_on_deals_that_were_left_out():
+    features, deal, labels = luck_of_deals()
+    every = np.ones(len(features), bool)
+    learner = Boosted((), {**DEFAULTS, "min_data_in_leaf": 20, "lambda_l2": 0.0, "rounds": 100})
+    seen = learner.fit(learner.prepare(features, every), labels, every)
+    unseen = learner.fit(learner.prepare(features, every, deal), labels, every)
+    assert seen.booster.num_trees() == 100
+    assert unseen.booster.num_trees() < 20
+
+
+def test_a_neighbouring_target_lends_its_number_of_rounds(features, labels):
+    every = np.ones(len(features), bool)
+    learner = Boosted(CATEGORICAL, {**DEFAULTS, "rounds": 60})
+    prepared = learner.prepare(features, every, np.arange(len(features)))
+    start = Boosted(CATEGORICAL, {**DEFAULTS, "rounds": 7}).fit(
+        learner.prepare(features, every), labels, every
+    )
+    assert learner.fit(prepared, labels, every, start).booster.num_trees() == 7

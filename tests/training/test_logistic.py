@@ -6,7 +6,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from training.learners import expit
-from training.logistic import Logistic, learn_basis, newton_logistic
+from training.logistic import MOST_SLOPES, Logistic, learn_basis, newton_logistic
 
 
 def problem(count=3000, columns=6, seed=0):
@@ -95,3 +95,39 @@ def test_infinite_values_do_not_spoil_the_basis():
     basis = learn_basis(features, ())
     assert np.isfinite(basis.mean).all()
     assert np.isfinite(basis.columns(features)[0]).all()
+
+
+def staged(stages, numbers, count=4000):
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame(rng.normal(0, 1, (count, numbers))).add_prefix("number_")
+    return frame.assign(
+        stage_code=rng.integers(0, stages, count).astype(float), age_days=1.0 * rng.random(count)
+    )
+
+
+def test_with_slopes_every_number_has_a_slope_by_stage():
+    features = staged(3, 4)
+    plain = learn_basis(features, ("stage_code",))
+    rich = learn_basis(features, ("stage_code",), slopes=True)
+    assert plain.by_stage == ("age_days",)
+    assert rich.by_stage == ("age_days", *(f"number_{n}" for n in range(4)))
+
+
+def test_slopes_by_stage_are_bounded_where_stages_are_many():
+    rich = learn_basis(staged(40, 30), ("stage_code",), slopes=True)
+    assert rich.by_stage[0] == "age_days"
+    assert len(rich.by_stage) * len(rich.stages) <= MOST_SLOPES
+
+
+def test_an_effect_that_turns_with_the_stage_is_found_with_slopes():
+    features = staged(2, 1)
+    turned = np.where(features["stage_code"] == 1, 1.0, -1.0) * features["number_0"]
+    target = expit(turned.to_numpy())
+    every = np.ones(len(features), bool)
+    answers = []
+    for slopes in (False, True):
+        learner = Logistic(("stage_code",), 1.0, slopes=slopes)
+        prepared = learner.prepare(features, every)
+        answers.append(learner.answers(prepared, learner.fit(prepared, target, every)))
+    assert abs(np.corrcoef(answers[0], turned)[0, 1]) < 0.2
+    assert np.corrcoef(answers[1], turned)[0, 1] > 0.95

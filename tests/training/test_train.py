@@ -88,6 +88,7 @@ def test_history_too_short_to_test_on_gets_the_table_and_the_reason_says_so():
         ("logistic", 0.004, 0.005),
         ("blend", -0.0001, 0.02),
         ("full", -0.001, 0.001),
+        ("full", 0.0006, 0.0007),
         ("full", -0.5, 0.01),
     ],
 )
