@@ -44,7 +44,7 @@ function traces(data) {
 
 // Long names are cut in the axis, not in the data: hovering tells them whole.
 function ticks(data) {
-  const room = innerWidth < 700 ? 16 : 36;
+  const room = innerWidth < 700 ? 24 : 36;
   if (!data.horizontal || !data.x.some((name) => [...String(name)].length > room)) return {};
   const cut = (name) => ([...String(name)].length > room ? `${[...String(name)].slice(0, room - 1).join("")}…` : name);
   return { tickmode: "array", tickvals: data.x, ticktext: data.x.map(cut) };
