@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from features.at import At, as_codes
@@ -43,6 +45,24 @@ def _by_team(at: At) -> GroupAt:
     return statistics(
         at, "team", lambda: team[at.owner], lambda: team[closing_owner(at.history)], teams
     )
+
+
+def _record_with(
+    at: At, name: str, now: Callable[[], Ints], then: Callable[[], Ints], count: int
+) -> Floats:
+    """(n,) win rate of the team with deals of one of `count` codes, less the firm's.
+
+    `now` gives the codes of the deals asked about, `then` those of the closings.
+    """
+    team, teams = team_of_owner(at)
+    record = statistics(
+        at,
+        name,
+        lambda: pairs(team[at.owner], now(), count),
+        lambda: pairs(team[closing_owner(at.history)], then(), count),
+        teams * count,
+    )
+    return record.win_rate(_by_team(at).win_rate()) - base_rate(at)
 
 
 TEAM = (*NEEDS, "owners.team")
@@ -156,16 +176,9 @@ def days_since_team_change(at: At) -> Floats:
 )
 def team_source_win_rate_lift(at: At) -> Floats:
     """Team x source, shrunk by 20 deals to the team's rate."""
-    team, teams = team_of_owner(at)
     source, sources = deal_codes(at, ("source",))
-    record = statistics(
-        at,
-        "team_source",
-        lambda: pairs(team[at.owner], source[at.deal], sources),
-        lambda: pairs(team[closing_owner(at.history)], source[at.history.closings.group], sources),
-        teams * sources,
-    )
-    return record.win_rate(_by_team(at).win_rate()) - base_rate(at)
+    now, then = (lambda: source[at.deal]), (lambda: source[at.history.closings.group])
+    return _record_with(at, "team_source", now, then, sources)
 
 
 @feature(
@@ -176,17 +189,8 @@ def team_source_win_rate_lift(at: At) -> Floats:
 )
 def team_size_win_rate_lift(at: At) -> Floats:
     """Team x band of amount, shrunk by 20 deals to the team's rate."""
-    team, teams = team_of_owner(at)
-    record = statistics(
-        at,
-        "team_size",
-        lambda: pairs(team[at.owner], size_band(at.amount), SIZE_BANDS),
-        lambda: pairs(
-            team[closing_owner(at.history)], size_band(closing_amount(at.history)), SIZE_BANDS
-        ),
-        teams * SIZE_BANDS,
-    )
-    return record.win_rate(_by_team(at).win_rate()) - base_rate(at)
+    now, then = (lambda: size_band(at.amount)), (lambda: size_band(closing_amount(at.history)))
+    return _record_with(at, "team_size", now, then, SIZE_BANDS)
 
 
 def _team_load(at: At) -> Floats:
