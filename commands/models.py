@@ -53,7 +53,8 @@ def train_now(as_of: str, *, quiet: bool = False) -> dict[str, Any]:
     with progress("training", STEPS, "under a minute for 6,000 deals") as step:
         trained = train(history, at, step)
         if terms := kept_terms(state["workspace"] / BACKTESTS, at):
-            card = {**trained.bundle.card, TERMS: terms}
+            # The whole forecast replayed says more than what training replays of it.
+            card = {**trained.bundle.card, TERMS: {**trained.bundle.card[TERMS], **terms}}
             trained = replace(trained, bundle=replace(trained.bundle, card=card))
         step("logging to MLflow")
         tracker = Tracker(state["workspace"])

@@ -15,8 +15,9 @@ import pandas as pd
 from features.fiscal import boundaries
 from features.history import History
 from features.windows import DAY
+from training.booked import actuals
 from training.outlook import make_outlook, parts_of
-from training.revenue_past import Answered, Asked, actuals
+from training.revenue_past import Answered, Asked
 from training.revenue_rivals import RIVALS, Field
 from training.train import train
 

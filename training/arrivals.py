@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.signal import fftconvolve
+from threadpoolctl import threadpool_limits
 
 from features.history import LOST, WON, History
 from features.windows import DAY, NEVER, Floats, Ints
@@ -87,15 +88,22 @@ class Arrivals:
 
     def wins_within(self, days: int) -> float:
         """Expected wins of the days from the first midnight after the cut on, of all deals."""
-        begin = -(-self.created.cut // DAY) * DAY
-        ahead = begin + np.arange(days) * DAY
-        rate, found = self.won.rate(ahead), 0.0
+        return float(self.wins_of_all(days, 1)[0])
+
+    def wins_of_all(self, days: int, periods: int) -> Floats:
+        """(periods,) expected wins of all deals, there or to come, in periods of so many days.
+
+        The first begins with the first midnight after the cut.
+        """
+        begin, ahead = -(-self.created.cut // DAY) * DAY, days * periods
+        rate, old = self.won.rate(begin + np.arange(ahead) * DAY), np.zeros(ahead)
         for arrived, kernel in zip(self.arrived, self.kernels, strict=True):
-            later = np.concatenate([arrived, np.zeros(days)])
-            life = np.concatenate([kernel, np.zeros(days)])
-            found += float(_convolved(later, life)[len(arrived) :] @ rate)
-        new = self.wins_between(begin, np.array([begin, begin + days * DAY]))
-        return found + float(new.sum())
+            later = np.concatenate([arrived, np.zeros(ahead)])
+            life = np.concatenate([kernel, np.zeros(ahead)])
+            old += _convolved(later, life)[len(arrived) :] * rate
+        new = self.wins_between(begin, begin + np.arange(periods + 1) * days * DAY)
+        found: Floats = old.reshape(periods, days).sum(axis=1) + new.sum(axis=0)
+        return found
 
 
 def _midnights(first: int, end: int) -> Ints:
@@ -160,6 +168,12 @@ def _days(history: History, cut: int) -> _Days:
 
 def fit_arrivals(history: History, cut: int) -> Arrivals:
     """Learn from what was known before `cut` (microseconds)."""
+    # Matrices of a hundred columns: threads would only wait for one another.
+    with threadpool_limits(1):
+        return _fit(history, cut)
+
+
+def _fit(history: History, cut: int) -> Arrivals:
     days, start_month = _days(history, cut), history.settings.fiscal_year_start_month
     segment = _segments(history, days.deals)
     count = int(segment.max(initial=0)) + 1

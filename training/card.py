@@ -99,6 +99,17 @@ def _quality(bundle: Bundle) -> list[str]:
         *lines,
         f"Log-loss against the stage x age table: better by {gain['mean']:.4f} +- "
         f"{gain['standard_error']:.4f} nats a snapshot, over {gain['deals']:,} deals.",
+        *_intervals(bundle),
+    ]
+
+
+def _intervals(bundle: Bundle) -> list[str]:
+    terms = bundle.card.get("forecast") or {}
+    if not (origins := int(terms.get("origins", 0))):
+        return []
+    return [
+        f"Revenue forecasts replayed as of {origins} past instants: its intervals are drawn "
+        f"{terms['widening']:.2f} times as wide as chance and shocks alone would make them."
     ]
 
 

@@ -18,8 +18,8 @@ from features.history import History
 from features.snapshots import Snapshots
 from features.windows import SECOND, Bools
 from training.amount import closing_amounts
+from training.booked import standing_wins
 from training.judgement import BEST_CASE, COMMIT, judged_deals, statements
-from training.outlook import standing_wins
 from training.scoring import current_owner
 from training.standing import Span
 

@@ -11,9 +11,10 @@ import pandas as pd
 from features.fiscal import Period
 from features.history import WON, History
 from features.snapshots import Snapshots
-from features.windows import DAY, Bools, Floats, Ints
+from features.windows import DAY, Floats, Ints
 from training.amount import closing_amounts
 from training.arrivals import Arrivals
+from training.booked import standing_wins
 from training.bundle import Bundle
 from training.forecast import (
     PATHS,
@@ -36,7 +37,7 @@ MOST_TEMPLATES = 10_000
 AMOUNT_GROWTH_SD = 0.03
 """Prior standard deviation of a year's growth of amounts, log scale."""
 TERMS = "forecast"
-"""Name of what a backtest of the forecast has learned on the card of a bundle."""
+"""Name of what past forecasts have taught, on the card of a bundle."""
 MOST_SHOCK = 0.8
 UNREACHABLE_WINS = 400.0
 """This over the number of past wins is the weight of one of an age that a period cannot hold: few
@@ -126,10 +127,10 @@ def parts_of(bundle: Bundle, history: History, calendar: Calendar, scored: Score
     """Gather them; arrivals and shock are learned as of the calendar's instant."""
     priced = bundle.amount.wins > 0
     arrivals = arrivals_at(history, calendar.as_of)
-    new = _new(history, calendar.as_of, calendar, arrivals, priced)
+    new = new_deals(history, calendar.as_of, calendar, arrivals, priced)
     deals = _open(scored, bundle, history, calendar, arrivals, priced)
     spread = corrected(
-        _spread(shock_at(history, calendar.as_of), arrivals, new),
+        spread_of(shock_at(history, calendar.as_of), arrivals, new),
         deals,
         new,
         bundle.card.get(TERMS, {}),
@@ -192,7 +193,7 @@ def _open(
     )
 
 
-def _spread(shock: float, arrivals: Arrivals, new: NewDeals) -> Spread:
+def spread_of(shock: float, arrivals: Arrivals, new: NewDeals) -> Spread:
     """What the models may be wrong by, from the number of wins behind them."""
     wins = max(len(new.amounts), 1)
     return Spread(
@@ -222,9 +223,10 @@ def _past_wins(history: History, as_of: int) -> Ints:
     return found[:: max(1, int(np.ceil(len(found) / MOST_TEMPLATES)))]
 
 
-def _new(
+def new_deals(
     history: History, as_of: int, calendar: Calendar, arrivals: Arrivals, priced: bool
 ) -> NewDeals:
+    """Deals not yet created: how many will be won in each period, and what those are like."""
     closings = history.closings
     amounts, wins = _amounts(history, _past_wins(history, as_of), priced)
     amounts = amounts * _inflation(amounts, (as_of - closings.time[wins]) / (365.25 * DAY))
@@ -271,15 +273,6 @@ def _booked(history: History, calendar: Calendar, priced: bool) -> Booked:
     amounts = closing_amounts(history)[wins] if priced else np.ones(len(wins))
     labels = labels_of(history, closings.group[wins], closings.time[wins])
     return Booked(np.nan_to_num(amounts), labels)
-
-
-def standing_wins(history: History, as_of: int) -> Bools:
-    """(closings,) wins that held at as-of: a deal won and reopened since is open, not booked."""
-    closings = history.closings
-    last = (closings.time < as_of) & (closings.following_time() >= as_of)
-    still = history.stages.last("outcome", closings.group, np.full(len(closings.time), as_of))
-    held: Bools = last & (closings.values["outcome"] == WON) & (still == WON)
-    return held
 
 
 def _amounts(history: History, wins: Ints, priced: bool) -> tuple[Floats, Ints]:

@@ -7,8 +7,8 @@ import pandas as pd
 
 from features.history import History
 from training.amount import closing_amounts
+from training.booked import standing_wins
 from training.origins import Past
-from training.outlook import standing_wins
 from training.revenue_figures import Revenue, blocks, differences, summary
 from training.revenue_past import MOST_QUARTERS, Asked, Progress, instants, replay
 from training.revenue_rivals import with_rivals

@@ -18,12 +18,13 @@ from features.fiscal import Period, boundaries
 from features.history import History
 from features.vocabulary import learn_vocabulary
 from features.windows import DAY, Floats, Ints
-from training.amount import closing_amounts, fit_amount
+from training.amount import fit_amount
+from training.booked import actuals
 from training.bundle import Bundle
 from training.close import fit_close
 from training.forecast import TOTAL, Calendar, Simulation, simulate_forecast
 from training.origins import Past
-from training.outlook import Parts, parts_of, standing_wins
+from training.outlook import Parts, parts_of
 from training.scoring import Scored, score
 from training.tiers import learner_of, tier_for
 from training.validation import LEAST_CLOSED
@@ -84,18 +85,6 @@ def instants(history: History, as_of: int, most: int = MOST_QUARTERS) -> list[As
             Asked(int(at), 0) for at in months[:3] if boundaries(int(at), "month", 1)[1] <= as_of
         ]
     return sorted(found, key=lambda asked: (asked.at, asked.day))
-
-
-def actuals(history: History, cut: int, edges: Ints, *, priced: bool) -> tuple[Floats, Ints]:
-    """(periods,) revenue (or wins) between edges and number of wins, by what is known at `cut`."""
-    closings = history.closings
-    held = np.flatnonzero(standing_wins(history, cut))
-    period = np.searchsorted(edges, closings.values["happened"][held], side="right") - 1
-    inside = (period >= 0) & (period < len(edges) - 1)
-    amounts = np.nan_to_num(closing_amounts(history)[held]) if priced else np.ones(len(held))
-    sums = np.bincount(period[inside], amounts[inside], minlength=len(edges) - 1)
-    wins = np.bincount(period[inside], minlength=len(edges) - 1)
-    return sums.astype(float), wins.astype(np.int64)
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,9 @@ from features.history import WON, History
 from features.outcomes import outcomes
 from features.snapshots import Snapshots, open_deals
 from features.windows import DAY, Floats, Ints
+from training.booked import actuals
 from training.judgement import COMMIT, judged_deals
-from training.revenue_past import Answered, actuals
+from training.revenue_past import Answered
 
 STAGE_MONTHS = 12
 """Past month starts from which the rates of the stages are taken."""

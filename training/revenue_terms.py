@@ -20,18 +20,12 @@ from scipy.stats import norm
 
 from features.windows import Floats
 from training.revenue_figures import OURS, rivals_of, wape
+from training.widening import PROMISED, widening
 
 PSEUDO_WINS = 300.0
 """Wins that an unbiased past is worth when the bias is learned."""
 PSEUDO_ROWS = 24.0
 """Rows that a weight of 0 is worth when a blend is learned."""
-PSEUDO_ORIGINS = 8.0
-"""Origins that a past of honest intervals is worth."""
-ADAPTIVE_FROM = 20
-"""Origins from which intervals follow the coverage of the past (adaptive conformal)."""
-ADAPTIVE_STEP = 0.05
-PROMISED = 0.8
-WIDEST = 2.5
 NEW_DEALS, BIAS, WIDER = "deals not yet created", "bias correction", "wider intervals"
 TERMS_FILE = "forecast_terms.json"
 BLENDED = ("AutoETS", "last year x growth", "run rate")
@@ -75,28 +69,6 @@ def blend_weight(past: pd.DataFrame, rival: str, lead: int) -> float:
         return 0.0
     shrink = len(rows) / (len(rows) + PSEUDO_ROWS)
     return float(np.clip(apart @ missed / power, 0.0, 1.0) * shrink)
-
-
-def widening(past: pd.DataFrame) -> float:
-    """Factor on the spread of the paths, from standardised errors of the past.
-
-    The standard deviation of the normal scores of the errors, shrunk to 1 while there are few
-    origins. From ADAPTIVE_FROM origins on it then moves with every miss and every hit, so that
-    coverage stays what is promised (Gibbs & Candes 2021, "Adaptive conformal inference under
-    distribution shift"). Never below 1: a lucky past is no reason for narrower intervals.
-    """
-    if not len(past):
-        return 1.0
-    score = norm.ppf(np.clip(past["pit"].to_numpy(float), 0.005, 0.995))
-    origins = past["block"].nunique()
-    each = pd.Series(score**2).groupby(past["block"].to_numpy()).mean()
-    variance = (PSEUDO_ORIGINS + each.sum()) / (PSEUDO_ORIGINS + origins)
-    wide = float(np.sqrt(variance))
-    if past["as_of"].nunique() >= ADAPTIVE_FROM:
-        inside = np.abs(score) <= norm.ppf((1 + PROMISED) / 2) * wide
-        for hit in inside[np.argsort(past["ends"].to_numpy(), kind="stable")][-ADAPTIVE_FROM:]:
-            wide *= float(np.exp(ADAPTIVE_STEP * (PROMISED - 1 if hit else PROMISED)))
-    return float(np.clip(wide, 1.0, WIDEST))
 
 
 def learned_terms(rows: pd.DataFrame, terms: pd.DataFrame, as_of: int) -> dict[str, float]:

@@ -14,7 +14,7 @@ from features.history import WON, History
 from features.windows import DAY
 from training.arrivals import Arrivals, fit_arrivals
 
-QUARTER_DAYS = 91
+MONTH_DAYS, QUARTER_DAYS = 30, 90
 MOST_QUARTERS = 6
 LEAST_DAYS = 180
 """Days of history that a past instant must have behind it."""
@@ -51,7 +51,7 @@ def _learned(history: History, as_of: int) -> float:
 
 def foreseen(history: History, cut: int) -> tuple[float, float]:
     """Expected wins of the quarter after a cut, and the relative variance that chance gives."""
-    arrivals = fit_arrivals(history, cut)
+    arrivals = arrivals_at(history, cut)
     expected = max(arrivals.wins_within(QUARTER_DAYS), 1.0)
     return expected, arrivals.won.dispersion / expected
 

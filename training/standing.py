@@ -17,10 +17,11 @@ from features.history import OPEN, WON, History
 from features.snapshots import Snapshots
 from features.windows import Bools, Floats, Ints
 from training.amount import closing_amounts
+from training.booked import standing_wins
 from training.bundle import Bundle
 from training.forecast import PATHS
 from training.lines import expected_by_period
-from training.outlook import Outlook, make_outlook, standing_wins
+from training.outlook import Outlook, make_outlook
 from training.scoring import Scored, current_owner
 from training.targets import months_of
 

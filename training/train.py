@@ -19,7 +19,9 @@ from training.amount import fit_amount
 from training.bundle import Bundle
 from training.card import influence
 from training.close import CloseModel, Panel, Progress, fit_close, make_panel
+from training.hindsight import learned_widening
 from training.learners import Learner
+from training.outlook import TERMS
 from training.table import Table
 from training.tiers import (
     DEFAULT,
@@ -38,7 +40,7 @@ MOST_ROWS = 150_000
 SEASONS_DAYS = 5 * 365
 """Shorter histories have met each season a few times: features of it would tell single dates."""
 SEASONAL = ("month", "season_sine", "season_cosine")
-STEPS = ORIGINS + 6
+STEPS = ORIGINS + 7
 """Steps that `train` reports, with the logging that follows it."""
 LONGEST, SHORTEST = 730.0, 84.0
 
@@ -101,6 +103,8 @@ def train(
     card["recipe"] = recipe.to_json()
     card["influence"] = influence(close, rows, names_of_families(history, vocabulary))
     card["usual_waits"] = usual_waits(history, vocabulary, rows)
+    progress("replaying forecasts of past months")
+    card[TERMS] = learned_widening(history, as_of, priced=amount.wins > 0) | {"as_of": as_of}
     columns = tuple(map(str, features.columns))
     bundle = Bundle(choice.tier, columns, vocabulary, close, table, amount, as_of, card)
     return Trained(bundle, verdict, found, rows, categorical)

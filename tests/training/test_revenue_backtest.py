@@ -13,6 +13,7 @@ from data.tables import Tables
 from features.history import History
 from features.windows import DAY
 from features.worlds import Worlds, pinned
+from training.booked import actuals
 from training.origins import Past
 from training.revenue_backtest import TooShortError, forecast_backtest, variation_of
 from training.revenue_figures import NAME, blocks, differences, floor, summary, wape
@@ -25,7 +26,7 @@ from training.revenue_page import (
     say_terms,
     write_revenue,
 )
-from training.revenue_past import LEADS, Asked, actuals, instants, quarter_starts, replay
+from training.revenue_past import LEADS, Asked, instants, quarter_starts, replay
 from training.revenue_rivals import with_rivals
 from training.revenue_terms import (
     bias_factor,
@@ -34,9 +35,9 @@ from training.revenue_terms import (
     kept_terms,
     learned_terms,
     tried,
-    widening,
     with_ends,
 )
+from training.widening import widening
 
 RIVALS = ("CRM stage-weighted", "stage rate by month ahead", "run rate", "seasonal naive")
 
