@@ -19,10 +19,11 @@ from features import pipeline  # noqa: F401 - registers the features that the fi
 from features.catalogue import fingerprint
 from features.vocabulary import Vocabulary
 from training.amount import AmountModel
+from training.basis import Basis
 from training.boosted import BoostedModel
 from training.close import CloseModel
 from training.learners import BlendModel, Model
-from training.logistic import Basis, LogisticModel
+from training.logistic import LogisticModel
 from training.table import TableModel
 from training.tiers import Tier
 

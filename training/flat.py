@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.windows import Floats, Ints
-from training.logistic import Basis
+from training.basis import Basis
 
 Float32s = npt.NDArray[np.float32]
 

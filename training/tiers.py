@@ -76,12 +76,12 @@ class Recipe:
     Attributes
     ----------
     trees : parameters of the trees that differ from the defaults
-    l2 : penalty of the logistic twin
+    l2 : penalty about which the logistic twin learns those of its features
     weight : of the trees in the average; the rest is the twin's
     """
 
     trees: Mapping[str, Any] | None = None
-    l2: float = 600.0
+    l2: float = 1_200.0
     weight: float = 0.5
 
     def to_json(self) -> dict[str, Any]:

@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from training.basis import learn_basis
 from training.flat import FlatBasis
-from training.logistic import learn_basis
 
 
 @pytest.fixture
