@@ -43,6 +43,12 @@ def judgement_command(
     day: Annotated[
         int, typer.Option(min=0, max=91, help="day of the quarter on which all are asked")
     ] = 30,
+    refit: Annotated[
+        bool,
+        typer.Option(
+            help="learn a model as of each quarter that is older than any registered one"
+        ),
+    ] = True,
     out_: OutFile = None,
     json_: Json = False,
 ) -> None:
@@ -52,8 +58,8 @@ def judgement_command(
     history, _ = read_history()
     at = chosen_as_of(as_of, history)
     asked = _asked(history, at, quarters, day)
-    with progress("judging", len(asked) + 1, "seconds a quarter") as step:
-        model = _model(history, asked, step)
+    with progress("judging", len(asked) + 2, "some 15 seconds a quarter") as step:
+        model, learned = _model(history, at, asked, step, refit=refit)
         step("comparing with what came")
         past = judged_past(history, asked, at, said=read_statements(), model=model)
     if not len(past) or not (past["deals"].sum() or past["stated"].notna().any()):
@@ -67,9 +73,16 @@ def judgement_command(
         write_frame(past, out_)
     firm, owners = accuracy(past), accuracy(past, by_owner=True)
     if json_:
-        print_json({"firm": firm.to_json(), "by_owner": owners.to_json(), "rows": records(past)})
+        print_json(
+            {
+                "firm": firm.to_json(),
+                "by_owner": owners.to_json(),
+                "rows": records(past),
+                "refitted": learned,
+            }
+        )
     else:
-        _say(past, firm, owners, day)
+        _say(past, firm, owners, day, learned)
 
 
 def _asked(history: History, at: int, quarters: int, day: int) -> list[tuple[int, Span]]:
@@ -86,22 +99,35 @@ def _asked(history: History, at: int, quarters: int, day: int) -> list[tuple[int
     return found[::-1]
 
 
-def _model(history: History, asked: list[tuple[int, Span]], step: Any) -> pd.DataFrame | None:
-    """Forecasts that a registered model would have made then; none from one that knew more."""
+def _model(
+    history: History, cut: int, asked: list[tuple[int, Span]], step: Any, *, refit: bool
+) -> tuple[pd.DataFrame | None, list[str]]:
+    """Forecasts of the model as of then, and the quarters for which one was learned now.
+
+    A registered model answers where one is old enough: none that knew more.
+    """
     from training.outlook import make_outlook
+    from training.refitted import refitted
     from training.tracking import Tracker
 
-    tracker, frames = Tracker(state["workspace"]), []
+    tracker, frames, older = Tracker(state["workspace"]), [], []
     for at, span in asked:
-        step(f"forecast of {span.name}")
         bundle = tracker.bundle_for(at)
-        if bundle is not None and bundle.cut <= at:
-            outlook = make_outlook(bundle, history, at, period="quarter", periods=1, by=("owner",))
-            frames.append(outlook.frame)
-    return pd.concat(frames, ignore_index=True) if frames else None
+        if bundle is None or bundle.cut > at:
+            older.append((at, span))
+            continue
+        step(f"forecast of {span.name}")
+        outlook = make_outlook(bundle, history, at, period="quarter", periods=1, by=("owner",))
+        frames.append(outlook.frame)
+    found = refitted(history, cut, older, step) if refit else None
+    learned = sorted(found["period"].unique()) if found is not None else []
+    frames += [] if found is None else [found]
+    return (pd.concat(frames, ignore_index=True) if frames else None), learned
 
 
-def _say(past: pd.DataFrame, firm: Accuracy, owners: Accuracy, day: int) -> None:
+def _say(
+    past: pd.DataFrame, firm: Accuracy, owners: Accuracy, day: int, learned: list[str]
+) -> None:
     names = ["booked", "deals", "won", "commit", "best_case", "stated", "model", "actual"]
     sums = past.groupby("period")[names].sum(min_count=1)
     rows = [
@@ -134,16 +160,22 @@ def _say(past: pd.DataFrame, firm: Accuracy, owners: Accuracy, day: int) -> None
             if found.compared[name]
         ]
         out.print(f"error (WAPE) of the sums {words}: {', '.join(told)}", markup=False)
+    if learned:
+        out.print(
+            f"no registered model is as old as {', '.join(learned)}: there the model is one "
+            "learned on what was known on the day asked",
+            markup=False,
+        )
     if not firm.compared["model"]:
         out.print(
-            "no registered model is as old as these quarters, so none is judged beside them; "
-            "`dealcast backtest` refits one at each past date",
+            "no registered model is as old as these quarters, and none was learned for them: that "
+            "needs half a year and 30 closed deals before them, and no --no-refit",
             markup=False,
         )
     elif firm.compared["model"] < firm.compared["commit"]:
         out.print(
             f"the model is judged on the {firm.compared['model']} of {firm.compared['commit']} "
-            "quarters that began after one was trained",
+            "quarters that have a model as old as they are",
             markup=False,
         )
 

@@ -536,7 +536,12 @@ def test_judgement_is_scored_where_the_history_has_it(run, tmp_path):
     found = json.loads(run("judgement", "--quarters", "2", "--json").out)
     assert {row["period"] for row in found["rows"]} == {"2023-Q4", "2024-Q1"}
     assert 0 <= found["firm"]["won"] <= found["firm"]["deals"]
-    assert "committed deals were won in their quarter" in run("judgement").out
+    # No model is registered: those judged were learned as of the quarters.
+    assert found["refitted"] == ["2023-Q4", "2024-Q1"]
+    assert found["firm"]["compared"]["model"] == 2
+    told = run("judgement", "--quarters", "2", "--no-refit").out
+    assert "committed deals were won in their quarter" in told
+    assert "none was learned for them" in told
 
 
 def test_commits_made_in_the_service_are_scored_too(run, five_folder, workspace):

@@ -68,9 +68,13 @@ def quarter_starts(history: History, as_of: int, most: int = MOST_QUARTERS) -> l
         found.append(
             int(boundaries((found[-1] if found else running) - DAY, "quarter", 1, start_month)[0])
         )
-    first = int(history.known_from.min()) + LEAST_DAYS * DAY if history.size else as_of
-    closings = history.closings.time
-    return sorted(q for q in found if q >= first and (closings < q).sum() >= LEAST_CLOSED)
+    return sorted(q for q in found if knows_enough(history, q))
+
+
+def knows_enough(history: History, at: int) -> bool:
+    """Whether an instant has half a year and 30 closed deals before it: enough to learn from."""
+    first = int(history.known_from.min(initial=at)) + LEAST_DAYS * DAY
+    return at >= first and int((history.closings.time < at).sum()) >= LEAST_CLOSED
 
 
 def instants(history: History, as_of: int, most: int = MOST_QUARTERS) -> list[Asked]:

@@ -8,8 +8,10 @@ from data.settings import Settings
 from data.tables import Tables
 from features.history import History
 from features.windows import DAY
+from features.worlds import Worlds, pinned
 from training.judgement import judged_deals, statements
 from training.judgement_scores import accuracy, judged_past, judgement_sums
+from training.refitted import refitted
 from training.standing import Span
 
 AS_OF = int(pd.Timestamp("2024-05-10", tz="UTC").as_unit("us").asm8.astype("int64"))
@@ -196,3 +198,22 @@ def test_demo_reps_commit_too_much_and_are_of_some_use(history):
     found = accuracy(judged_past(history, asked, AS_OF))
     assert found.deals > 5
     assert 0.15 < found.hit_rate < 0.9
+
+
+@pytest.mark.slow
+def test_model_learned_for_a_past_quarter_knows_nothing_of_what_came_later(history):
+    at = Span.named("2024-Q1").begin + 30 * DAY
+    worlds = Worlds(History.of(pinned(history.tables)), at, np.random.default_rng(0))
+    answers = [
+        refitted(History.of(tables), at + 60 * DAY, [(at, Span.named("2024-Q1"))])
+        for tables in (worlds.history.tables, worlds.deleted(), worlds.altered())
+    ]
+    means = [frame[frame["scope"] == "owner"]["mean"].to_numpy() for frame in answers]
+    assert means[0].sum() > 0
+    assert means[1] == pytest.approx(means[0], rel=1e-6)
+    assert means[2] == pytest.approx(means[0], rel=1e-6)
+
+
+def test_no_model_is_learned_for_a_quarter_with_too_little_before_it(history):
+    early = Span.holding(int(history.known_from.min()) + 40 * DAY, "quarter")
+    assert refitted(history, AS_OF, [(early.begin + 30 * DAY, early)]) is None
