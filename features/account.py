@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.at import At
+from features.at import At, once
 from features.catalogue import Compute, Feature, feature, register
 from features.custom import category
 from features.groups import GroupAt, base_rate, by_deal_attribute
@@ -25,6 +25,7 @@ def account_codes(at: At) -> tuple[Ints, int]:
     return codes.code, max(codes.size, 1)
 
 
+@once
 def with_account(at: At) -> GroupAt:
     """Closings of the account of each snapshot."""
     return by_deal_attribute(at, "account", *account_codes(at))
@@ -56,7 +57,7 @@ def account_lost_count(at: At) -> Floats:
 )
 def account_win_rate_lift(at: At) -> Floats:
     """0 for an account without closings."""
-    return with_account(at).win_rate() - base_rate(at)
+    return with_account(at).win_rate - base_rate(at)
 
 
 @feature("account", "count", "other open deals with the account", needs=ACCOUNT)
@@ -68,7 +69,7 @@ def account_open_beside_count(at: At) -> Floats:
         deal, begin, end, _ = at.history.while_open()
         return Spans.of(codes[deal], begin, end, groups=accounts + 1)
 
-    grouped = at.grouped("account", lambda: codes[at.deal], accounts)
+    grouped = with_account(at).grouped
     open_then = at.index("account_open", build).asked(grouped.asked).count()
     return np.maximum(grouped.spread(open_then) - 1, 0)
 
@@ -99,14 +100,20 @@ def band_codes(at: At, column: str) -> tuple[Ints, int]:
     return at.index(f"bands:{column}", build), len(BANDS[column]) + 1
 
 
+@once
+def fit_of(at: At, column: str) -> Floats:
+    """(n,) log-odds of the win rate of a column's band against the firm's."""
+    record = by_deal_attribute(at, column, *band_codes(at, column))
+    return _log_odds(record.win_rate) - _base_odds(at)
+
+
+@once
+def _base_odds(at: At) -> Floats:
+    return _log_odds(base_rate(at))
+
+
 def _fit(column: str) -> Compute:
-    """Log-odds of the win rate of the band against the firm's."""
-
-    def fit(at: At) -> Floats:
-        rate = by_deal_attribute(at, column, *band_codes(at, column)).win_rate()
-        return _log_odds(rate) - at.shared("base_odds", lambda: _log_odds(base_rate(at)))
-
-    return lambda at: at.shared(f"fit:{column}", lambda: fit(at))
+    return lambda at: fit_of(at, column)
 
 
 def _log_odds(rate: Floats) -> Floats:
@@ -126,9 +133,10 @@ OF_PROFILE = tuple(f"accounts.{column}" for column in PROFILE)
     why=FIT,
     reads=OF_PROFILE,
 )
+@once
 def icp_fit(at: At) -> Floats:
     """Sum of the log-odds of its industry, region, employees and revenue."""
-    return at.shared("fit", lambda: sum((_fit(column)(at) for column in PROFILE), np.zeros(1)))
+    return sum((fit_of(at, column) for column in PROFILE), np.zeros(1))
 
 
 FIT_LIMITS = (-0.5, -0.15, 0.15, 0.5)

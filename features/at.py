@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, TypeVar
+from functools import cached_property, wraps
+from typing import Any, TypeVar, TypeVarTuple
 
 import numpy as np
 
+from data.contract import ACTIVITY_TYPES
+from features.facts import WAYS
 from features.history import History
 from features.spans import Asked, Tally, Window
 from features.vocabulary import Vocabulary
-from features.windows import Column, Floats, Ints, Seen, Timeline, days_between
+from features.windows import DAY, Column, Floats, Ints, Seen, Timeline, days_between
 
 T = TypeVar("T")
+Parts = TypeVarTuple("Parts")
+
+KINDS = (*ACTIVITY_TYPES, *WAYS)
+"""What activities are told apart by: type or direction."""
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)
 class Grouped:
     """Questions about groups, each (group, instant) once; `where` leads back to snapshots.
 
@@ -41,18 +47,11 @@ class At:
     vocabulary: Vocabulary
     deal: Ints
     time: Ints
-    _shared: dict[str, Any] = field(default_factory=dict, repr=False)
+    known_answers: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def index(self, name: str, build: Callable[[], T]) -> T:
         """Build once for the history, whatever the snapshots, what several features search."""
         found: T = self.history.index(name, build)
-        return found
-
-    def shared(self, name: str, build: Callable[[], T]) -> T:
-        """Compute once for these snapshots what several features use."""
-        if name not in self._shared:
-            self._shared[name] = build()
-        found: T = self._shared[name]
         return found
 
     @property
@@ -72,17 +71,16 @@ class At:
     @cached_property
     def activities(self) -> Tally:
         """Activities of each deal that are known."""
-        return Tally((self.seen(self.history.activities),), ())
+        return Tally(self.seen(self.history.activities))
 
     def recent(self, days: int) -> Tally:
         """Activities of each deal that happened in the last `days` days and are known."""
-
-        def build() -> Tally:
+        found: Tally | None = self.known_answers.get(days)
+        if found is None:
             events = self.history.activities
             window = self.index(f"window:{days}", lambda: Window.of(events, days))
-            return window.asked(self.asked)
-
-        return self.shared(f"recent:{days}", build)
+            found = self.known_answers[days] = window.asked(self.asked)
+        return found
 
     @cached_property
     def age(self) -> Floats:
@@ -97,9 +95,20 @@ class At:
         """Timeline of a property's changes."""
         return self.history.changes.get(name)
 
-    def days_since(self, events: Timeline, flag: str | None = None) -> Floats:
-        """(n,) days since the latest known fact (of the flag) happened; NaN where none."""
-        return days_between(self.seen(events).largest("happened", flag), self.time)
+    def days_since(self, events: Timeline) -> Floats:
+        """(n,) days since the latest known fact happened; NaN where none."""
+        return self._days_since(self.seen(events).largest("happened"))
+
+    @cached_property
+    def silences(self) -> dict[str | None, Floats]:
+        """(n,) days since the latest known activity of each kind happened; of any, under None."""
+        seen = self.seen(self.history.activities)
+        by_kind = self._days_since(seen.largest_of("happened", KINDS))
+        ever = self.days_since(self.history.activities)
+        return {None: ever, **dict(zip(KINDS, by_kind, strict=True))}
+
+    def _days_since(self, happened: Floats) -> Floats:
+        return (self.time - happened) / DAY
 
     @cached_property
     def instants(self) -> tuple[Ints, Ints]:
@@ -108,14 +117,11 @@ class At:
             return self.time, np.zeros(1, np.int64)
         return np.unique(self.time, return_inverse=True)
 
-    def grouped(self, name: str, group: Callable[[], Ints], groups: int) -> Grouped:
+    def grouped(self, group: Ints, groups: int) -> Grouped:
         """Questions about the group of each snapshot; `groups` stands for the negative ones."""
-        return self.shared(f"grouped:{name}", lambda: self._grouped(group(), groups))
-
-    def _grouped(self, group: Ints, groups: int) -> Grouped:
-        group = np.where(group < 0, groups, group)
         if self.size == 1:
-            return Grouped(Asked(group, self.time))
+            return Grouped(Asked(group if group.item() >= 0 else np.array([groups]), self.time))
+        group = np.where(group < 0, groups, group)
         instants, when = self.instants
         keys, where = distinct(group * len(instants) + when, (groups + 1) * len(instants))
         return Grouped(Asked(keys // len(instants), instants[keys % len(instants)]), where)
@@ -129,6 +135,11 @@ class At:
     def amount(self) -> Floats:
         """(n,) amount known before the instant, firm's currency; NaN where none."""
         return self.known(self.history.changes["amount"])
+
+    @cached_property
+    def log_amount(self) -> Floats:
+        """(n,) logarithm of the amount known; NaN where missing or zero."""
+        return np.log(np.where(self.amount > 0, self.amount, np.nan))
 
     @cached_property
     def stage(self) -> Ints:
@@ -162,8 +173,26 @@ class At:
     def days_in_stage(self) -> Floats:
         """(n,) days since the present stage was entered, or since creation without a stage."""
         entered = self.known(self.history.stages, "happened")
-        since = np.where(np.isnan(entered), self.history.created[self.deal], entered)
-        return days_between(since, self.time)
+        return np.where(np.isnan(entered), self.age, self._days_since(entered))
+
+    @cached_property
+    def log_days_in_stage(self) -> Floats:
+        """(n,) logarithm of 1 + days in stage."""
+        return np.log1p(np.maximum(self.days_in_stage, 0))
+
+
+def once(compute: Callable[[At, *Parts], T]) -> Callable[[At, *Parts], T]:
+    """Compute once for the snapshots in hand what several features use."""
+
+    @wraps(compute)
+    def answer(at: At, *parts: *Parts) -> T:
+        asked = (compute, parts)
+        if asked not in at.known_answers:
+            at.known_answers[asked] = compute(at, *parts)
+        found: T = at.known_answers[asked]
+        return found
+
+    return answer
 
 
 def as_codes(values: Column) -> Ints:

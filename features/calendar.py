@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.at import At
+from features.at import At, once
 from features.catalogue import feature
 from features.fiscal import (
     days_to_month_end,
@@ -19,6 +19,11 @@ from features.windows import Floats
 WHY = "Deals close when the books do."
 
 
+@once
+def _year_share(at: At) -> Floats:
+    return year_share(at.time)
+
+
 @feature("calendar", "month 1-12", "month of the year")
 def month(at: At) -> Floats:
     """Season, as trees see it."""
@@ -28,13 +33,13 @@ def month(at: At) -> Floats:
 @feature("calendar", "sine", "season, first half of the year against the second")
 def season_sine(at: At) -> Floats:
     """Sine of the day of the year, without a jump."""
-    return np.sin(2 * np.pi * year_share(at.time))
+    return np.sin(2 * np.pi * _year_share(at))
 
 
 @feature("calendar", "cosine", "season, winter against summer")
 def season_cosine(at: At) -> Floats:
     """Cosine of the day of the year, without a jump."""
-    return np.cos(2 * np.pi * year_share(at.time))
+    return np.cos(2 * np.pi * _year_share(at))
 
 
 @feature("calendar", "days", "days to the end of the month", why=WHY)
@@ -58,7 +63,7 @@ def quarter_end_days(at: At) -> Floats:
 )
 def year_trend(at: At) -> Floats:
     """Time that goes on; what it did to win rates is in `year_win_rate_trend`."""
-    return years_since_2000(at.time)
+    return years_since_2000(at.time, _year_share(at))
 
 
 @feature(

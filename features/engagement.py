@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 
 from data.contract import ACTIVITY_TYPES
-from features.at import At
+from features.at import At, once
 from features.catalogue import Compute, Feature, feature, register
 from features.conversation import answers, contact_spans, first_answered, unanswered
 from features.facts import TOUCHES, WAYS
@@ -40,39 +40,32 @@ def flag_of(what: str) -> str | None:
 
 def count_in(at: At, what: str, days: int) -> Floats:
     """(n,) activities that happened in the last `days` days and are known."""
-
-    def build() -> Floats:
-        inside, flag = at.recent(days), flag_of(what)
-        return inside.count() if flag is None else inside.total(flag)
-
-    return at.shared(f"count:{what}:{days}", build)
+    return at.recent(days).counts[flag_of(what)]
 
 
 def count_ever(at: At, what: str) -> Floats:
     """(n,) activities known."""
-
-    def build() -> Floats:
-        known, flag = at.activities, flag_of(what)
-        return known.count() if flag is None else known.total(flag)
-
-    return at.shared(f"count:{what}", build)
+    return at.activities.counts[flag_of(what)]
 
 
 def days_since(at: At, what: str) -> Floats:
     """(n,) days since the latest known activity happened; NaN where there was none."""
-    return at.shared(f"since:{what}", lambda: at.days_since(at.history.activities, flag_of(what)))
+    return at.silences[flag_of(what)]
 
 
 def _windowed(what: str, days: int) -> Compute:
-    return lambda at: count_in(at, what, days)
+    flag = flag_of(what)
+    return lambda at: at.recent(days).counts[flag]
 
 
 def _ever(what: str) -> Compute:
-    return lambda at: count_ever(at, what)
+    flag = flag_of(what)
+    return lambda at: at.activities.counts[flag]
 
 
 def _since(what: str) -> Compute:
-    return lambda at: days_since(at, what)
+    flag = flag_of(what)
+    return lambda at: at.silences[flag]
 
 
 def _register_counts(what: str, words: str, *, for_models: bool) -> None:
@@ -123,7 +116,7 @@ def inbound_share(at: At) -> Floats:
 def pace_30d_change(at: At) -> Floats:
     """Log of (count of days 0-30 + 1) over (count of days 30-60 + 1)."""
     now = count_in(at, "activities", 30)
-    return np.log((now + 1) / (count_in(at, "activities", 60) - now + 1))
+    return np.log((now + 1) / (at.recent(60).count() - now + 1))
 
 
 @feature("engagement", "log ratio", "activities a day, 14 days against life", needs=NEEDS)
@@ -134,6 +127,7 @@ def pace_14d_against_own(at: At) -> Floats:
 
 
 @feature("engagement", "days", "mean days between activities so far", needs=NEEDS)
+@once
 def usual_gap(at: At) -> Floats:
     """The deal's own rhythm: age over activities."""
     return at.age / (count_ever(at, "activities") + 1)
@@ -154,6 +148,7 @@ def silence_against_own(at: At) -> Floats:
 
 
 @feature("engagement", "days", "longest silence between known activities so far", needs=NEEDS)
+@once
 def longest_silence(at: At) -> Floats:
     """Longest gap between two activities in the order in which they became known."""
 
@@ -203,7 +198,7 @@ def contacts_90d_count(at: At) -> Floats:
 @feature("engagement", "count", "distinct contacts so far", needs=CONTACT, why=MULTI_THREADING)
 def contacts_count(at: At) -> Floats:
     """Contacts that took part at all."""
-    return at.activities.total("new_contact")
+    return at.activities.counts["new_contact"]
 
 
 @feature(
@@ -215,7 +210,7 @@ def contacts_count(at: At) -> Floats:
 )
 def new_contacts_30d_count(at: At) -> Floats:
     """By the first activity known with each contact."""
-    return at.recent(30).total("new_contact")
+    return at.recent(30).counts["new_contact"]
 
 
 UNKNOWN = -1

@@ -34,9 +34,9 @@ def year_share(at: Ints) -> Floats:
     return (at - begin) / (end - begin)
 
 
-def years_since_2000(at: Ints) -> Floats:
+def years_since_2000(at: Ints, share: Floats) -> Floats:
     """(n,) years since the beginning of 2000, with the share of the present one."""
-    return _months(at) // 12 - 30 + year_share(at)
+    return _months(at) // 12 - 30 + share
 
 
 def days_to_month_end(at: Ints) -> Floats:

@@ -13,50 +13,45 @@ from functools import cached_property
 
 import numpy as np
 
-from features.at import At, Grouped, as_codes
+from features.at import At, Grouped, as_codes, once
 from features.history import WON, History
 from features.medians import running_median
-from features.spans import Tally, Window
-from features.windows import Floats, Ints, Timeline, days_between
+from features.windows import DAY, Floats, Ints, Seen, Timeline, days_between
 
 PSEUDO_DEALS = 20.0
-YEAR = 365
+YEAR = 365 * DAY
+SUMS = ("won", "won_log_days", "won_priced", "won_log_amount")
+"""What is summed over the closings of a group."""
 USUAL = {"won_log_days": "won", "median_log_days": "won", "won_log_amount": "won_priced"}
 """What is usual of the wins of a group, and the count of wins that stands behind it."""
 
 
-@dataclass(frozen=True)
-class GroupRecord:
-    """Closings by group; values won (flag), won_log_days, won_priced (flag), won_log_amount."""
+def record_of_closings(history: History, group: Ints, groups: int) -> Timeline:
+    """Closings by group, each belonging to `group[closing]` (-1: none); values SUMS."""
+    closings = history.closings
+    won = closings.values["outcome"] == WON
+    life = days_between(history.created[closings.group], closings.values["happened"])
+    amount = closing_amount(history)
+    return Timeline.of(
+        group,
+        closings.time,
+        groups=groups + 1,
+        won=won,
+        won_log_days=won * np.log1p(np.maximum(life, 0)),
+        won_priced=won & (amount > 0),
+        won_log_amount=won * np.log(np.where(amount > 0, amount, 1.0)),
+    )
 
-    closings: Timeline
-    year: Window
 
-    @classmethod
-    def of(cls, history: History, group: Ints, groups: int) -> GroupRecord:
-        """Record of closings, each belonging to `group[closing]` (-1: none)."""
-        closings = history.closings
-        won = closings.values["outcome"] == WON
-        deal = closings.group
-        life = days_between(history.created[deal], closings.values["happened"])
-        amount = closing_amount(history)
-        record = Timeline.of(
-            group,
-            closings.time,
-            groups=groups + 1,
-            happened=closings.time,
-            won=won,
-            won_log_days=won * np.log1p(np.maximum(life, 0)),
-            won_priced=won & (amount > 0),
-            won_log_amount=won * np.log(np.where(amount > 0, amount, 1.0)),
-        )
-        return cls(record, Window.of(record, YEAR))
+def medians(record: Timeline) -> Timeline:
+    """Wins by group; value median: of the logarithms of 1 + days to win so far."""
 
-    @cached_property
-    def medians(self) -> Timeline:
-        """Wins by group; value median: of the logarithms of 1 + days to win so far."""
-        wins = self.closings.where(self.closings.values["won"])
+    def build() -> Timeline:
+        wins = record.where(record.values["won"])
         return wins.having(median=running_median(wins.group, wins.values["won_log_days"]))
+
+    found: Timeline = record.kept("medians", build)
+    return found
 
 
 def closing_amount(history: History) -> Floats:
@@ -71,34 +66,47 @@ def closing_owner(history: History) -> Ints:
     return as_codes(history.changes["owner_id"].last("value", closings.group, closings.time))
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class GroupAt:
-    """The group of each snapshot with its record: the statistics of one dimension."""
+    """The group of each snapshot with its record: the statistics of one dimension.
+
+    Attributes
+    ----------
+    record : closings by group, as `record_of_closings` has them
+    base : (n,) win rate of the firm
+    closed, won : (n,) closings that stand behind the statistics, and wins among them
+    """
 
     grouped: Grouped
-    record: GroupRecord
+    record: Timeline
     base: Floats
+    closed: Floats
+    won: Floats
+    _ever: Seen
+    _totals: Floats
+
+    @classmethod
+    def of(cls, grouped: Grouped, record: Timeline, base: Floats) -> GroupAt:
+        """Ask the record what every statistic reads."""
+        ever = grouped.asked.seen(record)
+        totals = ever.totals(SUMS)
+        closed, won = grouped.spread(ever.count()), grouped.spread(totals[0])
+        return cls(grouped, record, base, closed, won, ever, totals)
 
     @cached_property
-    def closed(self) -> Floats:
-        """(n,) closings that stand behind the statistics."""
-        return self.grouped.spread(self.grouped.asked.seen(self.record.closings).count())
+    def win_rate(self) -> Floats:
+        """(n,) win rate shrunk to that of the firm."""
+        return self.win_rate_within(self.base)
 
-    @cached_property
-    def won(self) -> Floats:
-        """(n,) wins among them."""
-        return self._total("won")
-
-    def win_rate(self, parent: Floats | None = None) -> Floats:
-        """(n,) win rate shrunk to that of the parent group (default: of the firm)."""
-        return shrunk(self.won, self.closed, self.base if parent is None else parent)
+    def win_rate_within(self, parent: Floats) -> Floats:
+        """(n,) win rate shrunk to that of a parent group."""
+        return shrunk(self.won, self.closed, parent)
 
     @cached_property
     def trend(self) -> Floats:
         """(n,) win rate of the last 365 days less that of ever, both shrunk to ever."""
-        ever, year = self.win_rate(), self._year
-        won, closed = self.grouped.spread(year.total("won")), self.grouped.spread(year.count())
-        return shrunk(won, closed, ever) - ever
+        ever, closed = self.win_rate, self.grouped.spread(self._year[0])
+        return shrunk(self._total_of_year("won"), closed, ever) - ever
 
     def trend_of(self, what: str) -> Floats:
         """(n,) `what` is usual of the wins (one of USUAL) of the last 365 days less that of ever.
@@ -107,13 +115,7 @@ class GroupAt:
         median has no window.
         """
         ever: Floats = getattr(self, what)
-        columns = (what, USUAL[what])
-        total, wins = (self.grouped.spread(self._year.total(column)) for column in columns)
-        return shrunk(total, wins, ever) - ever
-
-    @cached_property
-    def _year(self) -> Tally:
-        return self.record.year.asked(self.grouped.asked)
+        return shrunk(self._total_of_year(what), self._total_of_year(USUAL[what]), ever) - ever
 
     @cached_property
     def won_log_days(self) -> Floats:
@@ -128,7 +130,7 @@ class GroupAt:
     @cached_property
     def median_log_days(self) -> Floats:
         """(n,) median logarithm of 1 + days to win; NaN without a win."""
-        return self.grouped.spread(self.grouped.asked.seen(self.record.medians).last("median"))
+        return self.grouped.spread(self.grouped.asked.seen(medians(self.record)).last("median"))
 
     @cached_property
     def won_priced(self) -> Floats:
@@ -140,9 +142,21 @@ class GroupAt:
         count, found = getattr(self, USUAL[what]), getattr(self, what)
         return shrunk(np.where(count > 0, found, 0.0) * count, count, parent)
 
+    @cached_property
+    def _year(self) -> tuple[Floats, Floats]:
+        """Count of the closings of the last 365 days, and their sums, of each group.
+
+        None was recorded late: each counts from when it was known.
+        """
+        before = self.grouped.asked.seen(self.record, YEAR)
+        year = Seen(self.record, before.past, self._ever.past)
+        return year.count(), year.totals(SUMS)
+
     def _total(self, column: str) -> Floats:
-        seen = self.grouped.asked.seen(self.record.closings)
-        return self.grouped.spread(seen.total(column))
+        return self.grouped.spread(self._totals[SUMS.index(column)])
+
+    def _total_of_year(self, column: str) -> Floats:
+        return self.grouped.spread(self._year[1][SUMS.index(column)])
 
 
 def mean(total: Floats, count: Floats) -> Floats:
@@ -155,18 +169,15 @@ def shrunk(part: Floats, count: Floats, parent: Floats) -> Floats:
     return (part + PSEUDO_DEALS * parent) / (count + PSEUDO_DEALS)
 
 
+@once
 def everyone(at: At) -> GroupAt:
     """Statistics of all closings together."""
-
-    def build() -> GroupAt:
-        everybody = np.zeros(len(at.history.closings.time), np.int64)
-        record = at.index("record:all", lambda: GroupRecord.of(at.history, everybody, 1))
-        grouped = at.grouped("all", lambda: np.zeros(at.size, np.int64), 1)
-        seen = grouped.asked.seen(record.closings)
-        base = grouped.spread((seen.total("won") + 1.0) / (seen.count() + 2.0))
-        return GroupAt(grouped, record, base)
-
-    return at.shared("record:all", build)
+    everybody = np.zeros(len(at.history.closings.time), np.int64)
+    record = at.index("record:all", lambda: record_of_closings(at.history, everybody, 1))
+    grouped = at.grouped(np.zeros(at.size, np.int64), 1)
+    seen = grouped.asked.seen(record)
+    base = grouped.spread((seen.total("won") + 1.0) / (seen.count() + 2.0))
+    return GroupAt.of(grouped, record, base)
 
 
 def base_rate(at: At) -> Floats:
@@ -175,31 +186,29 @@ def base_rate(at: At) -> Floats:
 
 
 def statistics(
-    at: At,
-    name: str,
-    of_snapshots: Callable[[], Ints],
-    of_closings: Callable[[], Ints],
-    groups: int,
+    at: At, name: str, group: Ints, of_closings: Callable[[], Ints], groups: int
 ) -> GroupAt:
-    """Statistics of a dimension: `groups` codes, given for the snapshots and for the closings."""
+    """Statistics of a dimension.
 
-    def build() -> GroupAt:
-        record = at.index(
-            f"record:{name}", lambda: GroupRecord.of(at.history, of_closings(), groups)
-        )
-        return GroupAt(at.grouped(name, of_snapshots, groups), record, base_rate(at))
-
-    return at.shared(f"record:{name}", build)
+    Parameters
+    ----------
+    group : (n,) code of each snapshot's group, -1 where it has none
+    of_closings : gives that of each closing's
+    groups : number of codes
+    """
+    record = at.index(
+        f"record:{name}", lambda: record_of_closings(at.history, of_closings(), groups)
+    )
+    return GroupAt.of(at.grouped(group, groups), record, base_rate(at))
 
 
 def by_deal_attribute(at: At, name: str, codes: Ints, groups: int) -> GroupAt:
     """Statistics of a dimension fixed for a deal; `codes` is (deals,), -1 for none."""
-    closings = at.history.closings
-    return statistics(at, name, lambda: codes[at.deal], lambda: codes[closings.group], groups)
+    return statistics(at, name, codes[at.deal], lambda: codes[at.history.closings.group], groups)
 
 
+@once
 def by_owner(at: At) -> GroupAt:
     """Statistics of owners: a closing belongs to the owner known when it became known."""
-    return statistics(
-        at, "owner", lambda: at.owner, lambda: closing_owner(at.history), at.history.owners.size
-    )
+    owners = at.history.owners.size
+    return statistics(at, "owner", at.owner, lambda: closing_owner(at.history), owners)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.at import At
+from features.at import At, once
 from features.catalogue import feature
 from features.groups import base_rate, everyone, mean, shrunk
 from features.stages import (
@@ -15,7 +15,7 @@ from features.stages import (
     stage_visits_closed,
     stays_of_won,
 )
-from features.windows import Floats, Timeline, days_between
+from features.windows import DAY, Floats, Timeline, days_between
 
 STAGE = ("deal_history.stage",)
 CLOSE_DATE = ("deal_history.expected_close_date",)
@@ -105,6 +105,7 @@ def reopened_count(at: At) -> Floats:
     why="The stage's own history is the first thing to know of a deal.",
     for_models=False,
 )
+@once
 def stage_win_rate(at: At) -> Floats:
     """Over closings known before the instant, shrunk to the base rate by 20 deals."""
     visits, grouped = of_stages(at, "visits", stage_visits_closed), by_stage(at)
@@ -139,9 +140,10 @@ def _stay(at: At, column: str) -> Floats:
     needs=STAGE,
     for_models=False,
 )
+@once
 def stage_usual_stay(at: At) -> Floats:
     """Mean log(1 + days) of ended stays that did not end in a loss."""
-    return at.shared("stay:kept", lambda: _stay(at, "kept"))
+    return _stay(at, "kept")
 
 
 @feature(
@@ -165,7 +167,7 @@ def stage_exit_30d_rate(at: At) -> Floats:
 )
 def stay_against_kept(at: At) -> Floats:
     """Above 0: longer here than the deals that went on."""
-    return np.log1p(np.maximum(at.days_in_stage, 0)) - stage_usual_stay(at)
+    return at.log_days_in_stage - stage_usual_stay(at)
 
 
 @feature(
@@ -180,13 +182,13 @@ def stay_against_won(at: At) -> Floats:
     grouped = by_stage(at)
     seen = grouped.asked.seen(of_stages(at, "stays:won", stays_of_won))
     usual = grouped.spread(mean(seen.total("log_days"), seen.count()))
-    return np.log1p(np.maximum(at.days_in_stage, 0)) - usual
+    return at.log_days_in_stage - usual
 
 
 @feature("momentum", "log ratio", "days in stage against the stay of deals lost here", needs=STAGE)
 def stay_against_lost(at: At) -> Floats:
     """Above 0: longer here than the deals that were lost here."""
-    return np.log1p(np.maximum(at.days_in_stage, 0)) - _stay(at, "lost")
+    return at.log_days_in_stage - _stay(at, "lost")
 
 
 @feature(
@@ -233,9 +235,10 @@ def pushed_days(at: At) -> Floats:
 @feature(
     "momentum", "days", "days to the expected close date (negative = overdue)", needs=CLOSE_DATE
 )
+@once
 def days_to_close_date(at: At) -> Floats:
     """From the date known; NaN where none."""
-    return days_between(at.time, at.known(_promises(at)))
+    return (at.known(_promises(at)) - at.time) / DAY
 
 
 @feature("momentum", "flag", "the expected close date has passed", needs=CLOSE_DATE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.at import At, as_codes
+from features.at import At, as_codes, once
 from features.catalogue import feature
 from features.facts import micros
 from features.groups import (
@@ -15,7 +15,7 @@ from features.groups import (
     everyone,
     statistics,
 )
-from features.size import SIZE_BANDS, size_band
+from features.size import SIZE_BANDS, present_band, size_band
 from features.source import deal_codes
 from features.spans import Spans
 from features.windows import NEVER, Floats, Ints, days_between
@@ -29,13 +29,13 @@ WHY = "Owners differ; the record of each, shrunk, says by how much."
 )
 def owner_win_rate(at: At) -> Floats:
     """Over the owner's closings known before the instant."""
-    return by_owner(at).win_rate()
+    return by_owner(at).win_rate
 
 
 @feature("people", "rate", "win rate of the owner less the firm's", needs=NEEDS, why=WHY)
 def owner_win_rate_lift(at: At) -> Floats:
     """Shrunk: few closings give 0."""
-    return by_owner(at).win_rate() - base_rate(at)
+    return by_owner(at).win_rate - base_rate(at)
 
 
 @feature("people", "rate", "owner's win rate of 365 days less that of ever", needs=NEEDS)
@@ -78,11 +78,11 @@ def owner_source_win_rate_lift(at: At) -> Floats:
     record = statistics(
         at,
         "owner_source",
-        lambda: pairs(at.owner, source[at.deal], sources),
+        pairs(at.owner, source[at.deal], sources),
         lambda: pairs(closing_owner(at.history), source[at.history.closings.group], sources),
         at.history.owners.size * sources,
     )
-    return record.win_rate(by_owner(at).win_rate()) - base_rate(at)
+    return record.win_rate_within(by_owner(at).win_rate) - base_rate(at)
 
 
 @feature(
@@ -97,13 +97,13 @@ def owner_size_win_rate_lift(at: At) -> Floats:
     record = statistics(
         at,
         "owner_size",
-        lambda: pairs(at.owner, size_band(at.amount), SIZE_BANDS),
+        pairs(at.owner, present_band(at), SIZE_BANDS),
         lambda: pairs(
             closing_owner(at.history), size_band(closing_amount(at.history)), SIZE_BANDS
         ),
         at.history.owners.size * SIZE_BANDS,
     )
-    return record.win_rate(by_owner(at).win_rate()) - base_rate(at)
+    return record.win_rate_within(by_owner(at).win_rate) - base_rate(at)
 
 
 def owned_spans(at: At) -> tuple[Ints, Ints, Ints]:
@@ -123,13 +123,14 @@ def owned_spans(at: At) -> tuple[Ints, Ints, Ints]:
     needs=NEEDS,
     why="Attention is finite: deals of an overloaded owner wait.",
 )
+@once
 def owner_open_count(at: At) -> Floats:
     """Load at the instant, this deal included."""
     spans = at.index(
         "owner_open", lambda: Spans.of(*owned_spans(at), groups=at.history.owners.size + 1)
     )
     grouped = by_owner(at).grouped
-    return at.shared("owner_open", lambda: grouped.spread(spans.asked(grouped.asked).count()))
+    return grouped.spread(spans.asked(grouped.asked).count())
 
 
 @feature("people", "days", "days since the owner was hired", needs=(*NEEDS, "owners.hired_at"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from features.account import with_account
-from features.at import At, as_codes
+from features.at import At, as_codes, once
 from features.catalogue import feature
 from features.census import Census
 from features.groups import GroupAt, base_rate, by_owner, closing_amount, statistics
@@ -17,22 +17,16 @@ SIZE_BANDS = 47
 WHY = "Large deals take longer and are lost more often; unusual ones are guesses."
 
 
-def log_known_amount(at: At) -> Floats:
-    """(n,) logarithm of the amount known; NaN where missing or zero."""
-    amount = at.amount
-    return np.log(np.where(amount > 0, amount, np.nan))
-
-
 @feature("size", "log amount", "logarithm of the amount known", needs=NEEDS, why=WHY)
 def log_amount(at: At) -> Floats:
     """In the firm's currency."""
-    return log_known_amount(at)
+    return at.log_amount
 
 
 @feature("size", "flag", "no amount is known", needs=NEEDS, why="Nobody has talked money yet.")
 def amount_missing_flag(at: At) -> Floats:
     """Missing or zero."""
-    return np.isnan(log_known_amount(at)).astype(float)
+    return np.isnan(at.log_amount).astype(float)
 
 
 def _changes(at: At) -> Timeline:
@@ -80,7 +74,7 @@ def days_since_amount_change(at: At) -> Floats:
 
 
 def _against(at: At, record: GroupAt) -> Floats:
-    return log_known_amount(at) - record.won_log_amount
+    return at.log_amount - record.won_log_amount
 
 
 @feature("size", "log ratio", "amount against what the owner usually wins", needs=NEEDS, why=WHY)
@@ -144,12 +138,19 @@ def size_band(amount: Floats) -> Ints:
     return np.where(np.isnan(log), SIZE_BANDS - 1, band).astype(np.int64)
 
 
+@once
+def present_band(at: At) -> Ints:
+    """(n,) band of the amount known."""
+    return size_band(at.amount)
+
+
+@once
 def by_size(at: At) -> GroupAt:
     """Statistics of deals of about this amount: a closing counts with the amount known then."""
     return statistics(
         at,
         "size",
-        lambda: size_band(at.amount),
+        present_band(at),
         lambda: size_band(closing_amount(at.history)),
         SIZE_BANDS,
     )
@@ -160,7 +161,7 @@ def by_size(at: At) -> GroupAt:
 )
 def size_win_rate_lift(at: At) -> Floats:
     """Three bands a factor of ten (1,000 to 2,150 ...), and one for no amount."""
-    return by_size(at).win_rate() - base_rate(at)
+    return by_size(at).win_rate - base_rate(at)
 
 
 @feature(
@@ -184,4 +185,4 @@ def amount_against_account(at: At) -> Floats:
 def amount_against_revenue(at: At) -> Floats:
     """NaN where the account's revenue is missing."""
     revenue = at.history.numbers("accounts", "annual_revenue")[at.deal]
-    return log_known_amount(at) - np.log(np.where(revenue > 0, revenue, np.nan))
+    return at.log_amount - np.log(np.where(revenue > 0, revenue, np.nan))

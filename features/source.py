@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from features.at import At
+from features.at import At, once
 from features.catalogue import Compute, Feature, register
 from features.custom import category
 from features.groups import GroupAt, base_rate, by_deal_attribute, everyone
@@ -45,27 +45,27 @@ def deal_codes(at: At, columns: tuple[str, ...]) -> tuple[Ints, int]:
     return at.index(f"combined:{columns}", build)
 
 
+@once
 def record_of(at: At, dimension: str) -> GroupAt:
     """Closings of the dimension's group of each snapshot."""
-    codes, groups = deal_codes(at, DIMENSIONS[dimension])
-    return by_deal_attribute(at, dimension, codes, groups)
+    return by_deal_attribute(at, dimension, *deal_codes(at, DIMENSIONS[dimension]))
 
 
+@once
 def win_rate_of(at: At, dimension: str) -> Floats:
     """(n,) win rate of the group; a segment's shrunk to its source's, all others to the firm's."""
-    parent = win_rate_of(at, "source") if dimension == "segment" else None
-    return record_of(at, dimension).win_rate(parent)
+    record = record_of(at, dimension)
+    if dimension != "segment":
+        return record.win_rate
+    return record.win_rate_within(record_of(at, "source").win_rate)
 
 
+@once
 def usual_of(at: At, dimension: str, what: str) -> Floats:
     """(n,) what is usual of the group's wins (one of `USUAL`), shrunk as its win rate is."""
-
-    def build() -> Floats:
-        firm: Floats = getattr(everyone(at), what)
-        parent = usual_of(at, "source", what) if dimension == "segment" else firm
-        return record_of(at, dimension).usual(what, parent)
-
-    return at.shared(f"usual:{dimension}:{what}", build)
+    firm: Floats = getattr(everyone(at), what)
+    parent = usual_of(at, "source", what) if dimension == "segment" else firm
+    return record_of(at, dimension).usual(what, parent)
 
 
 def _code(column: str) -> Compute:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -10,8 +9,11 @@ import numpy as np
 
 from features.windows import DAY, Column, Floats, Ints, Seen, Timeline
 
+EVERY = "every"
+"""Flag that each correction of a window has."""
 
-@dataclass(frozen=True)
+
+@dataclass(slots=True, eq=False)
 class Asked:
     """Questions about `group[i]` at the instant `time[i]`; each search is made once and kept."""
 
@@ -24,47 +26,59 @@ class Asked:
 
         Timelines of the same facts with other values share their search.
         """
-        asked = (id(events), back)
-        if asked in self._found:
-            return self._found[asked]
-        same_facts = (id(events.time), back)
-        if same_facts not in self._found:
-            self._found[same_facts] = events.seen(self.group, self.time - back)
-        found = self._found[same_facts]
+        found = self._found.get((id(events), back))
+        if found is not None:
+            return found
+        same = self._found.get((id(events.time), back))
+        if same is None:
+            at = self.time - back if back else self.time
+            found = self._found[id(events.time), back] = events.seen(self.group, at)
+        else:
+            found = Seen(events, same.first, same.past)
         # What was found holds the timeline, so that its id is not used again meanwhile.
-        self._found[asked] = Seen(events, found.first, found.past)
-        return self._found[asked]
+        self._found[id(events), back] = found
+        return found
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Tally:
-    """Sums over the facts of `more` less those of `less`."""
+    """Facts that count: those of `since` less those that have left.
 
-    more: tuple[Seen, ...]
-    less: tuple[Seen, ...]
+    Attributes
+    ----------
+    left : of the timeline of a window's corrections; None where nothing leaves
+    """
+
+    since: Seen
+    left: Seen | None = None
 
     def count(self) -> Floats:
         """(n,) number of facts."""
-        return self._sum(Seen.count)
-
-    def total(self, column: str) -> Floats:
-        """(n,) sum of a column."""
-        if column in self.more[0].events.flags:
-            return self.tallies[:, self.more[0].events.flags.index(column)].astype(float)
-        return self._sum(lambda seen: seen.total(column))
+        found = self.since.count()
+        return found if self.left is None else found - self.left.fixed(EVERY)
 
     @cached_property
-    def tallies(self) -> Column:
-        """(n, flags) number of facts that have each flag."""
-        return self._sum(Seen.tallies)
+    def counts(self) -> dict[str | None, Floats]:
+        """(n,) number of facts that have each flag, by flag; of all facts under None."""
+        every, each = self.since.count(), self.since.tallies()
+        if self.left is not None:
+            left = self.left.tallies()
+            every -= left[:, 0]
+            each -= left[:, 1:]
+        by_flag = np.ascontiguousarray(each.T, dtype=float)
+        return {None: every, **dict(zip(self.since.events.flags, by_flag, strict=True))}
 
-    def _sum(self, ask: Callable[[Seen], Column]) -> Column:
-        found = ask(self.more[0])
-        for seen in self.more[1:]:
-            found += ask(seen)
-        for seen in self.less:
-            found -= ask(seen)
-        return found
+
+@dataclass(slots=True, eq=False)
+class Going:
+    """Spans that have begun, and those of them that have ended."""
+
+    begun: Seen
+    ended: Seen
+
+    def count(self) -> Floats:
+        """(n,) number of spans that go on."""
+        return self.begun.count() - self.ended.count()
 
 
 @dataclass(frozen=True)
@@ -75,24 +89,20 @@ class Spans:
     ended: Timeline
 
     @classmethod
-    def of(cls, group: Ints, begin: Ints, end: Ints, *, groups: int, **weights: Column) -> Spans:
+    def of(cls, group: Ints, begin: Ints, end: Ints, *, groups: int) -> Spans:
         """Build from spans in any order; a span that ends before it begins never counts."""
         return cls(
-            Timeline.of(group, begin, groups=groups, **weights),
-            Timeline.of(group, np.maximum(begin, end), groups=groups, **weights),
+            Timeline.of(group, begin, groups=groups),
+            Timeline.of(group, np.maximum(begin, end), groups=groups),
         )
 
-    def asked(self, asked: Asked) -> Tally:
+    def asked(self, asked: Asked) -> Going:
         """Count the spans begun before the instants less those ended before them."""
-        return Tally((asked.seen(self.begun),), (asked.seen(self.ended),))
+        return Going(asked.seen(self.begun), asked.seen(self.ended))
 
     def count(self, group: Ints, at: Ints) -> Floats:
         """(n,) number of spans that count at `at`."""
         return self.asked(Asked(group, at)).count()
-
-    def total(self, column: str, group: Ints, at: Ints) -> Floats:
-        """(n,) sum of a weight over the spans that count at `at`."""
-        return self.asked(Asked(group, at)).total(column)
 
 
 @dataclass(frozen=True)
@@ -101,13 +111,13 @@ class Window:
 
     A fact that happened at h and is known from k on counts while k < t <= h + width. Where k = h,
     as mostly, these are the facts known before t less those known before t - width: two searches
-    in the one timeline, whatever the width. Only what was recorded late (k > h) needs a
-    correction: it must not count in `max(k, h + width) < t <= k + width`.
+    in the one timeline, whatever the width. Only what was recorded late (k > h) leaves earlier
+    than it was found to: it must not count in `max(k, h + width) < t <= k + width`. `left` holds
+    when each such fact begins and ends to be one too many; its flags are signed.
     """
 
     events: Timeline
-    late: Timeline
-    stale: Timeline
+    left: Timeline
     width: int
 
     @classmethod
@@ -117,21 +127,28 @@ class Window:
         late = events.kept(
             "late", lambda: events.where(events.time > events.values["happened"].astype(np.int64))
         )
-        end = np.maximum(late.time, late.values["happened"].astype(np.int64) + width)
-        stale = Timeline.of(late.group, end, groups=len(late.start) - 1, **late.values)
-        return cls(events, late, stale, width)
+        leaves = np.maximum(late.time, late.values["happened"].astype(np.int64) + width)
+        flags = {EVERY: np.ones(len(leaves), bool)}
+        flags |= {name: late.values[name] for name in events.flags}
+        left = Timeline.of(
+            np.tile(late.group, 2),
+            np.append(leaves, late.time + width),
+            groups=len(late.start) - 1,
+            **{name: _there_and_back(flag) for name, flag in flags.items()},
+        )
+        return cls(events, left, width)
 
     def asked(self, asked: Asked) -> Tally:
         """Count the facts inside the window of each question."""
         now, before = asked.seen(self.events), asked.seen(self.events, self.width)
         since = Seen(self.events, before.past, now.past)
-        if not len(self.late.time):
-            return Tally((since,), ())
-        late, stale = asked.seen(self.late, self.width), asked.seen(self.stale)
-        # Mostly nothing was recorded late; a part without facts need not be counted.
-        more = (since, late) if late.any().any() else (since,)
-        return Tally(more, (stale,) if stale.any().any() else ())
+        return Tally(since, asked.seen(self.left) if len(self.left.time) else None)
 
     def count(self, group: Ints, at: Ints) -> Floats:
         """(n,) number of facts in `[at - width, at)`."""
         return self.asked(Asked(group, at)).count()
+
+
+def _there_and_back(flag: Column) -> Column:
+    """(2n,) the flag of each fact as one more, then as one less."""
+    return np.append(flag, -flag.astype(np.int8))

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from features.at import At, Grouped
+from features.at import At, Grouped, once
 from features.census import Census
 from features.history import LOST, OPEN, WON, History
 from features.windows import DAY, NEVER, Floats, Ints, Timeline
@@ -21,9 +21,10 @@ AHEAD = 30
 PSEUDO_STAYS = 5.0
 
 
+@once
 def by_stage(at: At) -> Grouped:
     """Questions about the stage of each snapshot, under its first name."""
-    return at.grouped("stage", lambda: at.stage_record, len(at.history.stage_names))
+    return at.grouped(at.stage_record, len(at.history.stage_names))
 
 
 def of_stages(at: At, name: str, build: Callable[[History, Ints], T]) -> T:
@@ -83,10 +84,9 @@ def exit_rates(at: At) -> Floats:
 
     Over ended stays known before the instant, by stage; stays are told apart by class of length.
     """
-    ended_by_class, kept_by_class = of_stages(at, "stays:class", _by_class)
     instants, when = at.instants
-    ended = _at_least(ended_by_class.counts(instants))
-    kept = _at_least(kept_by_class.counts(instants))
+    counts = of_stages(at, "stays:class", _by_class).counts(instants)
+    ended, kept = _at_least(counts.reshape(len(instants), 2, -1).swapaxes(0, 1))
     stages = len(at.history.stage_names)
     row = when * (stages + 1) + np.where(at.stage < 0, stages, at.stage_record)
     here = STAY_DAYS.searchsorted(at.days_in_stage, side="right")
@@ -99,23 +99,24 @@ def exit_rates(at: At) -> Floats:
     return rate
 
 
-def _by_class(history: History, records: Ints) -> tuple[Census, Census]:
-    """Stays that ended, and those of them that went on, by stage and class of length."""
+def _by_class(history: History, records: Ints) -> Census:
+    """Stays that ended, then those of them that went on, by stage and class of length."""
     stays = stage_stays(history, records)
     length = np.searchsorted(STAY_DAYS, stays.values["days"], side="right")
     cell, cells = stays.group * CLASSES + length, (len(stays.start) - 1) * CLASSES
-    kept = stays.values["kept"]
-    return (
-        Census.of(cell, stays.time, cells=cells),
-        Census.of(cell[kept], stays.time[kept], cells=cells),
+    kept = np.flatnonzero(stays.values["kept"])
+    return Census.of(
+        np.append(cell, cells + cell[kept]),
+        np.append(stays.time, stays.time[kept]),
+        cells=2 * cells,
     )
 
 
 def _at_least(counts: Floats) -> Floats:
-    """(rows, CLASSES + 1) counts of this class and all longer ones; the last column is 0."""
-    by_class = counts.reshape(-1, CLASSES)
-    longer = np.zeros((len(by_class), CLASSES + 1))
-    np.cumsum(by_class[:, ::-1], axis=1, out=longer[:, -2::-1])
+    """(parts, rows, CLASSES + 1) counts of this class and all longer ones; the last is 0."""
+    by_class = counts.reshape(len(counts), -1, CLASSES)
+    longer = np.zeros((*by_class.shape[:2], CLASSES + 1))
+    np.cumsum(by_class[:, :, ::-1], axis=2, out=longer[:, :, -2::-1])
     return longer
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from features.at import At, as_codes
+from features.at import At, as_codes, once
 from features.catalogue import feature
 from features.engagement import count_in
 from features.facts import encode
@@ -21,7 +21,7 @@ from features.groups import (
     statistics,
 )
 from features.people import NEEDS, hired_at, owned_spans, owner_open_count, pairs
-from features.size import SIZE_BANDS, size_band
+from features.size import SIZE_BANDS, present_band, size_band
 from features.source import deal_codes
 from features.spans import Spans, Window
 from features.windows import DAY, NEVER, Floats, Ints, Timeline
@@ -40,29 +40,26 @@ def team_of_owner(at: At) -> tuple[Ints, int]:
     return at.index("teams", build)
 
 
+@once
 def _by_team(at: At) -> GroupAt:
     team, teams = team_of_owner(at)
-    return statistics(
-        at, "team", lambda: team[at.owner], lambda: team[closing_owner(at.history)], teams
-    )
+    return statistics(at, "team", team[at.owner], lambda: team[closing_owner(at.history)], teams)
 
 
-def _record_with(
-    at: At, name: str, now: Callable[[], Ints], then: Callable[[], Ints], count: int
-) -> Floats:
+def _record_with(at: At, name: str, now: Ints, then: Callable[[], Ints], count: int) -> Floats:
     """(n,) win rate of the team with deals of one of `count` codes, less the firm's.
 
-    `now` gives the codes of the deals asked about, `then` those of the closings.
+    `now` are the codes of the deals asked about, `then` gives those of the closings.
     """
     team, teams = team_of_owner(at)
     record = statistics(
         at,
         name,
-        lambda: pairs(team[at.owner], now(), count),
+        pairs(team[at.owner], now, count),
         lambda: pairs(team[closing_owner(at.history)], then(), count),
         teams * count,
     )
-    return record.win_rate(_by_team(at).win_rate()) - base_rate(at)
+    return record.win_rate_within(_by_team(at).win_rate) - base_rate(at)
 
 
 TEAM = (*NEEDS, "owners.team")
@@ -77,13 +74,13 @@ TEAM = (*NEEDS, "owners.team")
 )
 def team_win_rate(at: At) -> Floats:
     """Over the team's closings known before the instant."""
-    return _by_team(at).win_rate()
+    return _by_team(at).win_rate
 
 
 @feature("people", "rate", "win rate of the owner's team less the firm's", needs=TEAM)
 def team_win_rate_lift(at: At) -> Floats:
     """Teams as the owners table has them now: it keeps no history."""
-    return _by_team(at).win_rate() - base_rate(at)
+    return _by_team(at).win_rate - base_rate(at)
 
 
 @feature(
@@ -177,8 +174,13 @@ def days_since_team_change(at: At) -> Floats:
 def team_source_win_rate_lift(at: At) -> Floats:
     """Team x source, shrunk by 20 deals to the team's rate."""
     source, sources = deal_codes(at, ("source",))
-    now, then = (lambda: source[at.deal]), (lambda: source[at.history.closings.group])
-    return _record_with(at, "team_source", now, then, sources)
+    return _record_with(
+        at,
+        "team_source",
+        source[at.deal],
+        lambda: source[at.history.closings.group],
+        sources,
+    )
 
 
 @feature(
@@ -189,10 +191,16 @@ def team_source_win_rate_lift(at: At) -> Floats:
 )
 def team_size_win_rate_lift(at: At) -> Floats:
     """Team x band of amount, shrunk by 20 deals to the team's rate."""
-    now, then = (lambda: size_band(at.amount)), (lambda: size_band(closing_amount(at.history)))
-    return _record_with(at, "team_size", now, then, SIZE_BANDS)
+    return _record_with(
+        at,
+        "team_size",
+        present_band(at),
+        lambda: size_band(closing_amount(at.history)),
+        SIZE_BANDS,
+    )
 
 
+@once
 def _team_load(at: At) -> Floats:
     """(n,) open deals of the owner's team."""
     team, teams = team_of_owner(at)
@@ -203,7 +211,7 @@ def _team_load(at: At) -> Floats:
 
     grouped = _by_team(at).grouped
     spans = at.index("team_open", build)
-    return at.shared("team_open", lambda: grouped.spread(spans.asked(grouped.asked).count()))
+    return grouped.spread(spans.asked(grouped.asked).count())
 
 
 @feature("people", "count", "open deals of the owner's team", needs=TEAM, for_models=False)

@@ -65,8 +65,16 @@ class Vocabulary:
 
     def codes(self, column: str, names: Sequence[str]) -> Floats:
         """(names + 1,) code of each name of `table.column`, NaN where unseen; the last is NaN."""
-        known = {name: float(code) for code, name in enumerate(self.categories.get(column, ()))}
+        known = self._places.get(column, {})
         return np.array([*(known.get(name, np.nan) for name in names), np.nan])
+
+    @cached_property
+    def _places(self) -> dict[str, dict[str, float]]:
+        """Code of each category, by column."""
+        return {
+            column: {name: float(code) for code, name in enumerate(names)}
+            for column, names in self.categories.items()
+        }
 
     def positions(self, names: tuple[str, ...]) -> Floats:
         """(names,) position of each stage; NaN where unseen."""

@@ -27,6 +27,7 @@ import pandas as pd
 
 from features.clock import DAY, HOUR, NEVER, SECOND, Bools, Column, Floats, Ints
 from features.order import by_group_and_time
+from features.seen import FIXED_POINT, Seen, from_fixed
 
 if TYPE_CHECKING:
     from features.spans import Asked
@@ -47,10 +48,6 @@ __all__ = [
     "from_fixed",
 ]
 
-FIXED_POINT = 2.0**32
-"""Sums are kept as whole multiples of 2**-32 so that they are exact: a sum then does not depend,
-not even in its last bit, on the facts of other groups or of later instants. A group's sum may
-reach 2**31: what is summed here are flags, days and logarithms."""
 LARGEST_TERM = 1e6
 
 
@@ -68,8 +65,10 @@ def first_at_or_after(start: Ints, times: Ints, group: Ints, at: Ints) -> Ints:
     (n,) indices; `start[group + 1]` where every fact of the group is earlier.
     """
     if len(group) == 1:
-        begin, end = start[group.item()], start[group.item() + 1]
-        alone: Ints = times[begin:end].searchsorted(at) + begin
+        mine = group.item()
+        begin, end = start.item(mine), start.item(mine + 1)
+        alone: Ints = times[begin:end].searchsorted(at)
+        alone += begin
         return alone
     low, high = start[group], start[group + 1]
     longest = int((high - low).max(initial=0))
@@ -196,7 +195,7 @@ class Timeline:
         key = ("running", column)
         if key not in self._kept:
             values = self.values[column]
-            if values.dtype == np.bool_:
+            if column in self.flags:
                 self._kept[key] = self.tallies[:, self.flags.index(column)]
             else:
                 self._kept[key] = _fixed_sums(values)
@@ -205,8 +204,8 @@ class Timeline:
 
     @cached_property
     def flags(self) -> tuple[str, ...]:
-        """Names of the flags among the values."""
-        return tuple(name for name, column in self.values.items() if column.dtype == np.bool_)
+        """Names of the flags among the values, of which signed ones (int8) may count as -1."""
+        return tuple(name for name, column in self.values.items() if column.dtype.itemsize == 1)
 
     @cached_property
     def tallies(self) -> Column:
@@ -233,73 +232,40 @@ class Timeline:
 
         return np.asarray(self.kept(("peaks", column, flag), build))
 
+    def peaks_of(self, column: str, flags: tuple[str, ...]) -> tuple[Ints, Ints, Ints]:
+        """Peaks of several flags in one piece.
+
+        Returns
+        -------
+        place : (flags,) of each among all flags
+        begin : (flags, 1) where its peaks begin
+        peaks : those of the first flag, then those of the second, ...
+        """
+
+        def build() -> tuple[Ints, Ints, Ints]:
+            each = [self.peaks(column, flag) for flag in flags]
+            begin = np.cumsum([0, *map(len, each[:-1])])
+            place = np.array([self.flags.index(flag) for flag in flags])
+            return place, begin[:, None], np.concatenate(each)
+
+        found: tuple[Ints, Ints, Ints] = self.kept(("peaks", column, flags), build)
+        return found
+
+    def ledger(self, columns: tuple[str, ...]) -> Ints:
+        """(facts + 1, columns) sums of columns over all facts before, in fixed point.
+
+        One look-up finds what is asked of a record; flags stand in fixed point as numbers do.
+        """
+
+        def build() -> Ints:
+            return np.stack([_fixed_sums(self.values[name]) for name in columns], axis=1)
+
+        return np.asarray(self.kept(("ledger", columns), build))
+
 
 def _fixed_sums(column: Column) -> Ints:
     terms = np.clip(np.nan_to_num(column), -LARGEST_TERM, LARGEST_TERM) * FIXED_POINT
     return np.concatenate([[0], np.cumsum(np.rint(terms).astype(np.int64))])
-
-
-@dataclass(frozen=True)
-class Seen:
-    """What each question found: facts `first[i]` to `past[i]` (left out) of the timeline."""
-
-    events: Timeline
-    first: Ints
-    past: Ints
-
-    def any(self) -> Bools:
-        """(n,) whether there is a fact."""
-        return self.past > self.first
-
-    def count(self) -> Floats:
-        """(n,) number of facts."""
-        return (self.past - self.first).astype(float)
-
-    def total(self, column: str) -> Floats:
-        """(n,) sum of a column; for a flag the number of facts that have it."""
-        return from_fixed(self.fixed(column))
-
-    def fixed(self, column: str) -> Column:
-        """(n,) sum of a column as a whole number: of facts with the flag (int32), or fixed."""
-        running = self.events.running(column)
-        found: Column = running[self.past] - running[self.first]
-        return found
-
-    def tallies(self) -> Column:
-        """(n, flags) number of facts that have each flag."""
-        found = self.events.tallies.take(self.past, axis=0)
-        found -= self.events.tallies.take(self.first, axis=0)
-        return found
-
-    def last(self, column: str) -> Floats:
-        """(n,) column of the last fact; NaN where there is none."""
-        return self._pick(self.events.values[column], self.past - 1, self.any())
-
-    def last_time(self) -> Ints:
-        """(n,) time of the last fact; -NEVER where there is none."""
-        times = np.append(self.events.time, -NEVER)
-        return times[np.where(self.any(), self.past - 1, len(self.events.time))]
-
-    def largest(self, column: str, flag: str | None = None) -> Floats:
-        """(n,) largest whole value of a column, over the facts of a flag; NaN where none."""
-        first, past = (self.first, self.past) if flag is None else self.flagged(flag)
-        return self._pick(self.events.peaks(column, flag), past - 1, past > first)
-
-    def flagged(self, flag: str) -> tuple[Ints, Ints]:
-        """(n,) and (n,) the first of the facts with a flag, and past the last, among all such."""
-        running = self.events.running(flag)
-        return running[self.first], running[self.past]
-
-    @staticmethod
-    def _pick(values: Column, index: Column, valid: Bools) -> Floats:
-        if not len(values):
-            return np.full(len(index), np.nan)
-        return np.where(valid, values[np.maximum(index, 0)], np.nan)
-
-
-def from_fixed(sums: Column) -> Floats:
-    """(n,) sums as numbers: counts are int32, other sums whole multiples of 2**-32."""
-    return np.asarray(sums.astype(float) if sums.dtype == np.int32 else sums / FIXED_POINT)
 
 
 def days_between(earlier: Ints | Floats, later: Ints | Floats) -> Floats:

@@ -88,7 +88,7 @@ def test_window_holds_what_happened_in_it_and_is_known(rows: list, asks: list, d
     inside = Window.of(timeline(rows), days).asked(asked(asks))
     expected = [[h for _, h in known(rows, g, at) if at - days <= h < at] for g, at in asks]
     assert inside.count().tolist() == [len(each) for each in expected]
-    assert inside.total("odd").tolist() == [sum(h % 2 for h in each) for each in expected]
+    assert inside.counts["odd"].tolist() == [sum(h % 2 for h in each) for each in expected]
 
 
 @given(facts, questions)
