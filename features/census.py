@@ -36,11 +36,12 @@ class Census:
         one = np.ones(len(order)) if weight is None else weight[order].astype(float)
         # A step as long as there are classes keeps the table no larger than the facts.
         step = max(STEP, cells)
-        place = np.arange(len(order)) // step
-        rows = len(order) // step + 1
-        each = np.bincount(place * cells + cell, one, minlength=rows * cells)
-        table = np.cumsum(each.reshape(rows, cells), axis=0)
-        written = np.concatenate([np.zeros((1, cells)), table])
+        rows = len(order) // step
+        whole = slice(rows * step)
+        place = np.arange(rows * step) // step
+        each = np.bincount(place * cells + cell[whole], one[whole], minlength=rows * cells)
+        written = np.zeros((rows + 1, cells))
+        np.cumsum(each.reshape(rows, cells), axis=0, out=written[1:])
         return cls(time, cell, one, step, written)
 
     def counts(self, instants: Ints) -> Floats:

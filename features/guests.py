@@ -15,15 +15,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
+from features.account import account_codes
 from features.arrivals import Arriving, arrived, part_of
 from features.at import At
 from features.catalogue import CATALOGUE
 from features.custom import custom_features
+from features.few import Few, GroupOf, OpenBy
 from features.history import History
+from features.size import AMOUNT_CLASSES, amount_class
+from features.stages import of_stages, stage_stays, stays_by_class
+from features.team import owner_load, team_of_owner
 from features.vocabulary import Vocabulary
 from features.windows import Column, Floats, Ints, from_fixed
 
@@ -40,19 +46,22 @@ OF_STORE = (
     "positions:",
 )
 """Indexes that no guest changes: they hold closings, or tables that keep no history."""
-OF_BOTH = {
-    "stays": "stage_usual_stay",
-    "stays:class": "stage_exit_30d_rate",
-    "owner_open": "owner_open_count",
-    "team_open": "team_open_count",
-    "account_open": "account_open_beside_count",
-    "open_amounts": "amount_rank_open",
-    "owner_load": "owner_attention_share",
+OF_BOTH: dict[str, Callable[[At], Any]] = {
+    "stays": lambda at: of_stages(at, "stays", stage_stays),
+    "stays:class": lambda at: of_stages(at, "stays:class", stays_by_class),
+    "owner_load": owner_load,
 }
-"""Indexes of counts to which guests add theirs, each with a feature that builds it.
+"""Indexes of counts to which guests add theirs, and what builds them.
 
 What follows an `@` in a name tells under which names of stages it was built.
 """
+OPEN_BY: dict[str, GroupOf] = {
+    "owner_open": lambda at: at.owner,
+    "team_open": lambda at: team_of_owner(at)[0][at.owner],
+    "account_open": lambda at: account_codes(at)[0][at.deal],
+    "open_amounts": lambda at: amount_class(at.amount),
+}
+"""Indexes of open deals, to which guests add themselves, and by what these are told apart."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +107,6 @@ class Joint:
         found = sum(index.counts(instants) for index in self.more)
         return np.asarray(found - sum(index.counts(instants) for index in self.less))
 
-    @classmethod
-    def of(cls, more: tuple[Any, ...], less: tuple[Any, ...]) -> Any:
-        """Join indexes; where an index is a tuple of several, each with its like."""
-        if isinstance(more[0], tuple):
-            return tuple(
-                cls(tuple(part[n] for part in more), tuple(part[n] for part in less))
-                for n in range(len(more[0]))
-            )
-        return cls(more, less)
-
 
 @dataclass(frozen=True)
 class GuestHistory(History):
@@ -148,50 +147,62 @@ def guests_at(
     history: GuestHistory, vocabulary: Vocabulary, deal: Ints, time: Ints, names: Iterable[str]
 ) -> At:
     """Give guests as questions in hand, of which any of these features can be computed."""
-    _prepare(history, vocabulary, tuple(names))
-    return _GuestAt(history, vocabulary, deal, time, guests=history)
+    _prepare(history.store, vocabulary, tuple(names))
+    return _GuestAt(history, vocabulary, deal, time, store=history.store, guests=history)
 
 
-def _prepare(history: GuestHistory, vocabulary: Vocabulary, names: tuple[str, ...]) -> None:
-    """Build the indexes that the features need: of the store once, and of those replaced."""
-    store, replaced, zero = history.store, history.replaced, np.zeros(1, np.int64)
-    features = CATALOGUE | custom_features(vocabulary)
+def _prepare(store: History, vocabulary: Vocabulary, names: tuple[str, ...]) -> None:
+    """Build the indexes of the store that the features need; once."""
 
-    def build(whose: History, wanted: Iterable[str]) -> bool:
-        at = At(whose, vocabulary, zero, zero)
+    def build() -> bool:
+        features, zero = CATALOGUE | custom_features(vocabulary), np.zeros(1, np.int64)
+        at = At(store, vocabulary, zero, zero)
         with np.errstate(divide="ignore", invalid="ignore"):
-            for name in wanted:
+            for name in names:
                 features[name].compute(at)
         return True
 
-    key = f"{vocabulary.key}{vocabulary.suffix}"
-    store.index(f"prepared:{key}:{hash(names)}", lambda: build(store, names))
-    shared = {name: index for name, index in store.indexes.items() if name.startswith(OF_STORE)}
-    replaced.indexes.update(shared)
-    if replaced.size:
-        missing = (_base(name) for name in store.indexes if name not in replaced.indexes)
-        build(replaced, [OF_BOTH[base] for base in missing if base in OF_BOTH])
-
-
-def _base(index: str) -> str:
-    return index.partition("@")[0]
+    store.index(f"prepared:{vocabulary.key}{vocabulary.suffix}:{hash(names)}", build)
 
 
 @dataclass(frozen=True)
-class _GuestAt(At):
+class _AmongAt(At):
+    """Deals that are no others' than the store's: closings and owners are asked of it."""
+
+    store: History = field(kw_only=True)
+
+    def index(self, name: str, build: Callable[[], T]) -> T:
+        """Take the store's index where the deals change nothing in it."""
+        if name.startswith(OF_STORE):
+            found: T = self.store.indexes[name]
+            return found
+        return self.history.index(name, build)
+
+
+@dataclass(frozen=True)
+class _GuestAt(_AmongAt):
     """The guests as snapshots: their own facts, and the store's statistics."""
 
     guests: GuestHistory = field(kw_only=True)
 
     def index(self, name: str, build: Callable[[], T]) -> T:
-        """Take the store's index, join it with the guests', or build one of the guests alone."""
-        store, replaced = self.guests.store.indexes, self.guests.replaced
-        if name.startswith(OF_STORE):
-            found: T = store[name]
-            return found
-        own = self.history.index(name, build)
-        if _base(name) not in OF_BOTH:
-            return own
-        less = (replaced.indexes[name],) if replaced.size else ()
-        joint: T = Joint.of((store[name], own), less)
+        """Join the store's index of counts with the guests', less those that they replace."""
+        base = name.partition("@")[0]
+        replaced = self.guests.replaced
+        if base in OPEN_BY:
+            own: Any = self._open_by(self.guests, base)
+            less = (self._open_by(replaced, base),) if replaced.size else ()
+        elif base in OF_BOTH:
+            own, zero = self.history.index(name, build), np.zeros(1, np.int64)
+            less = (OF_BOTH[base](self._of(replaced, zero, zero)),) if replaced.size else ()
+        else:
+            return super().index(name, build)
+        joint: T = Joint((self.store.indexes[name], own), less)  # type: ignore[assignment]
         return joint
+
+    def _of(self, history: History, deal: Ints, time: Ints) -> At:
+        return _AmongAt(history, self.vocabulary, deal, time, store=self.store)
+
+    def _open_by(self, history: History, base: str) -> OpenBy:
+        few = history.index("few", lambda: Few(history.size, partial(self._of, history)))
+        return OpenBy(few, OPEN_BY[base], AMOUNT_CLASSES)

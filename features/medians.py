@@ -8,8 +8,8 @@ import numpy as np
 
 from features.windows import Floats, Ints
 
-LONG = 32
-"""Values of a group up to which medians are found for all groups at once."""
+LONG, FEW = 32, 16
+"""Values of a group up to which medians are found for all groups at once, if more than FEW."""
 
 
 def running_median(group: Ints, values: Floats) -> Floats:
@@ -23,11 +23,12 @@ def running_median(group: Ints, values: Floats) -> Floats:
     first = np.flatnonzero(np.append(True, group[1:] != group[:-1]))
     length = np.diff(np.append(first, len(values)))
     found = np.empty(len(values))
-    for place in np.flatnonzero(length > LONG):
+    short = (length <= LONG) & (len(length) > FEW)
+    for place in np.flatnonzero(~short):
         mine = slice(first[place], first[place] + length[place])
         found[mine] = _median_so_far(values[mine].tolist())
-    order = np.argsort(-length[length <= LONG], kind="stable")
-    _short_medians(values, first[length <= LONG][order], length[length <= LONG][order], found)
+    order = np.argsort(-length[short], kind="stable")
+    _short_medians(values, first[short][order], length[short][order], found)
     return found
 
 

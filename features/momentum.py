@@ -67,7 +67,8 @@ def _steps(at: At) -> Timeline:
         stages = at.history.stages
         names = at.vocabulary.positions(at.history.stage_names)
         place = names[stages.values["stage"].astype(int)] if len(names) else stages.values["stage"]
-        step = np.nan_to_num(place - stages.having(place=place).previous("place"))
+        step = place - stages.having(place=place).previous("place")
+        step = np.where(np.isnan(step), 0.0, step)
         return stages.having(back=step < 0, step=step)
 
     return at.index(f"steps:{at.vocabulary.key}", build)
@@ -208,11 +209,11 @@ def _promises(at: At) -> Timeline:
     def build() -> Timeline:
         dates = at.history.changes["expected_close_date"]
         dates = dates.where(~np.isnan(dates.values["value"]))
-        push = np.nan_to_num(days_between(dates.previous("value"), dates.values["value"]))
+        push = (dates.values["value"] - dates.previous("value")) / DAY
         columns = {
             "value": dates.values["value"],
             "happened": dates.values["happened"],
-            "push": np.clip(push, -730, 730),
+            "push": np.where(np.isnan(push), 0.0, push).clip(-730, 730),
             "pushed": push > 0,
         }
         return dates.having(**columns)

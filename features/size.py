@@ -101,7 +101,7 @@ AMOUNT_CLASSES = 280
 """Amounts from 1 to 1e15 in classes of 13 %: the rank among open deals is exact to a class."""
 
 
-def _amount_class(amount: Floats) -> Ints:
+def amount_class(amount: Floats) -> Ints:
     """(n,) class of an amount; -1 where there is none."""
     log = np.log(np.where(amount > 0, amount, np.nan))
     return as_codes(np.minimum(np.maximum(np.floor(log / AMOUNT_STEP), 0), AMOUNT_CLASSES - 1))
@@ -119,7 +119,7 @@ def amount_rank_open(at: At) -> Floats:
 
     def build() -> Census:
         _, begin, end, amount = at.history.while_open(at.history.changes["amount"])
-        known = np.tile(_amount_class(amount), 2)
+        known = np.tile(amount_class(amount), 2)
         weight = np.repeat([1, -1], len(begin))
         return Census.of(known, np.append(begin, end), cells=AMOUNT_CLASSES, weight=weight)
 
@@ -127,7 +127,7 @@ def amount_rank_open(at: At) -> Floats:
     counts = at.index("open_amounts", build).counts(instants)
     total = counts.sum(axis=1, keepdims=True)
     rank = (np.cumsum(counts, axis=1) - counts / 2) / np.maximum(total, 1)
-    own = _amount_class(at.amount)
+    own = amount_class(at.amount)
     return np.where(own >= 0, rank[when, own], np.nan)
 
 

@@ -7,10 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from features.order import by_group_and_time
 from features.windows import DAY, Column, Floats, Ints, Seen, Timeline
-
-EVERY = "every"
-"""Flag that each correction of a window has."""
 
 
 @dataclass(slots=True, eq=False)
@@ -46,7 +44,7 @@ class Tally:
 
     Attributes
     ----------
-    left : of the timeline of a window's corrections; None where nothing leaves
+    left : what has left a window; its first flag is that of every fact. None where nothing does
     """
 
     since: Seen
@@ -55,7 +53,7 @@ class Tally:
     def count(self) -> Floats:
         """(n,) number of facts."""
         found = self.since.count()
-        return found if self.left is None else found - self.left.fixed(EVERY)
+        return found if self.left is None else found - self.left.tallies()[:, 0]
 
     @cached_property
     def counts(self) -> dict[str | None, Floats]:
@@ -106,6 +104,45 @@ class Spans:
 
 
 @dataclass(frozen=True)
+class Late:
+    """Facts recorded late, by group and time.
+
+    Attributes
+    ----------
+    flags : (facts, 1 + flags) 1, and 1 for each flag that a fact has
+    """
+
+    groups: int
+    group: Ints
+    time: Ints
+    happened: Ints
+    flags: Column
+
+    @classmethod
+    def of(cls, events: Timeline) -> Late:
+        """Find them among facts that carry `happened` (microseconds)."""
+        happened = events.values["happened"].astype(np.int64)
+        late = np.flatnonzero(events.time > happened)
+        flags = np.ones((len(late), 1 + len(events.flags)), np.int8)
+        flags[:, 1:] = events.tallies[late + 1] - events.tallies[late]
+        group = events.start.searchsorted(late, side="right") - 1
+        return cls(len(events.start) - 1, group, events.time[late], happened[late], flags)
+
+    def left(self, width: int) -> Timeline:
+        """When each begins and ends to have left a window that still finds it."""
+        group = np.concatenate([self.group, self.group])
+        leaves = np.maximum(self.time, self.happened + width)
+        time = np.concatenate([leaves, self.time + width])
+        order = by_group_and_time(group, time) if len(group) else group
+        start = np.zeros(self.groups + 1, np.int64)
+        np.bincount(group, minlength=self.groups).cumsum(out=start[1:])
+        tallies = np.zeros((len(group) + 1, self.flags.shape[1]), np.int32)
+        flags = np.concatenate([self.flags, -self.flags])[order]
+        flags.cumsum(axis=0, dtype=np.int32, out=tallies[1:])
+        return Timeline.of_tallies(start, time[order], tallies)
+
+
+@dataclass(frozen=True)
 class Window:
     """The facts that happened in `[t - width, t)` and are known before t.
 
@@ -113,7 +150,7 @@ class Window:
     as mostly, these are the facts known before t less those known before t - width: two searches
     in the one timeline, whatever the width. Only what was recorded late (k > h) leaves earlier
     than it was found to: it must not count in `max(k, h + width) < t <= k + width`. `left` holds
-    when each such fact begins and ends to be one too many; its flags are signed.
+    when each such fact begins and ends to be one too many.
     """
 
     events: Timeline
@@ -124,19 +161,8 @@ class Window:
     def of(cls, events: Timeline, days: float) -> Window:
         """Window over facts sorted by the time known that carry `happened` (microseconds)."""
         width = int(days * DAY)
-        late = events.kept(
-            "late", lambda: events.where(events.time > events.values["happened"].astype(np.int64))
-        )
-        leaves = np.maximum(late.time, late.values["happened"].astype(np.int64) + width)
-        flags = {EVERY: np.ones(len(leaves), bool)}
-        flags |= {name: late.values[name] for name in events.flags}
-        left = Timeline.of(
-            np.tile(late.group, 2),
-            np.append(leaves, late.time + width),
-            groups=len(late.start) - 1,
-            **{name: _there_and_back(flag) for name, flag in flags.items()},
-        )
-        return cls(events, left, width)
+        late: Late = events.kept("late", lambda: Late.of(events))
+        return cls(events, late.left(width), width)
 
     def asked(self, asked: Asked) -> Tally:
         """Count the facts inside the window of each question."""
@@ -147,8 +173,3 @@ class Window:
     def count(self, group: Ints, at: Ints) -> Floats:
         """(n,) number of facts in `[at - width, at)`."""
         return self.asked(Asked(group, at)).count()
-
-
-def _there_and_back(flag: Column) -> Column:
-    """(2n,) the flag of each fact as one more, then as one less."""
-    return np.append(flag, -flag.astype(np.int8))

@@ -85,7 +85,7 @@ def exit_rates(at: At) -> Floats:
     Over ended stays known before the instant, by stage; stays are told apart by class of length.
     """
     instants, when = at.instants
-    counts = of_stages(at, "stays:class", _by_class).counts(instants)
+    counts = of_stages(at, "stays:class", stays_by_class).counts(instants)
     ended, kept = _at_least(counts.reshape(len(instants), 2, -1).swapaxes(0, 1))
     stages = len(at.history.stage_names)
     row = when * (stages + 1) + np.where(at.stage < 0, stages, at.stage_record)
@@ -99,7 +99,7 @@ def exit_rates(at: At) -> Floats:
     return rate
 
 
-def _by_class(history: History, records: Ints) -> Census:
+def stays_by_class(history: History, records: Ints) -> Census:
     """Stays that ended, then those of them that went on, by stage and class of length."""
     stays = stage_stays(history, records)
     length = np.searchsorted(STAY_DAYS, stays.values["days"], side="right")

@@ -204,9 +204,9 @@ def team_size_win_rate_lift(at: At) -> Floats:
 def _team_load(at: At) -> Floats:
     """(n,) open deals of the owner's team."""
     team, teams = team_of_owner(at)
-    owner, begin, end = owned_spans(at)
 
     def build() -> Spans:
+        owner, begin, end = owned_spans(at)
         return Spans.of(team[owner], begin, end, groups=teams + 1)
 
     grouped = _by_team(at).grouped
@@ -236,14 +236,8 @@ def owner_load_against_team(at: At) -> Floats:
     return load
 
 
-@feature(
-    "people",
-    "share",
-    "share of the owner's activities in 30 days spent on this deal",
-    needs=(*NEEDS, "activities.type"),
-)
-def owner_attention_share(at: At) -> Floats:
-    """Activities of the deal over those of all deals that were then its owner's."""
+def owner_load(at: At) -> Window:
+    """Activities of 30 days, by who then owned the deal."""
 
     def build() -> Window:
         events = at.history.activities
@@ -254,6 +248,17 @@ def owner_attention_share(at: At) -> Floats:
             Timeline.of(as_codes(owner), events.time, groups=groups, happened=happened), 30
         )
 
+    return at.index("owner_load", build)
+
+
+@feature(
+    "people",
+    "share",
+    "share of the owner's activities in 30 days spent on this deal",
+    needs=(*NEEDS, "activities.type"),
+)
+def owner_attention_share(at: At) -> Floats:
+    """Activities of the deal over those of all deals that were then its owner's."""
     grouped = by_owner(at).grouped
-    load = grouped.spread(at.index("owner_load", build).asked(grouped.asked).count())
+    load = grouped.spread(owner_load(at).asked(grouped.asked).count())
     return count_in(at, "activities", 30) / np.maximum(load, 1.0)

@@ -49,6 +49,7 @@ __all__ = [
 ]
 
 LARGEST_TERM = 1e6
+TALLIES = "tallies"
 
 
 def first_at_or_after(start: Ints, times: Ints, group: Ints, at: Ints) -> Ints:
@@ -204,12 +205,20 @@ class Timeline:
 
     @cached_property
     def flags(self) -> tuple[str, ...]:
-        """Names of the flags among the values, of which signed ones (int8) may count as -1."""
-        return tuple(name for name, column in self.values.items() if column.dtype.itemsize == 1)
+        """Names of the flags among the values."""
+        return tuple(name for name, column in self.values.items() if column.dtype == np.bool_)
 
-    @cached_property
+    @property
     def tallies(self) -> Column:
         """(facts + 1, flags) how many facts before have each flag: one look-up finds them all."""
+        return np.asarray(self.kept(TALLIES, self._tallied))
+
+    @classmethod
+    def of_tallies(cls, start: Ints, time: Ints, tallies: Column) -> Timeline:
+        """Make a timeline of which only tallies are asked; facts may count as one less."""
+        return cls(start, time, {}, {TALLIES: tallies})
+
+    def _tallied(self) -> Column:
         found = np.zeros((len(self.time) + 1, len(self.flags)), np.int32)
         for place, name in enumerate(self.flags):
             np.cumsum(self.values[name], dtype=np.int32, out=found[1:, place])
@@ -264,8 +273,10 @@ class Timeline:
 
 
 def _fixed_sums(column: Column) -> Ints:
-    terms = np.clip(np.nan_to_num(column), -LARGEST_TERM, LARGEST_TERM) * FIXED_POINT
-    return np.concatenate([[0], np.cumsum(np.rint(terms).astype(np.int64))])
+    terms = np.where(np.isnan(column), 0.0, column).clip(-LARGEST_TERM, LARGEST_TERM)
+    sums = np.zeros(len(terms) + 1, np.int64)
+    np.rint(terms * FIXED_POINT).astype(np.int64).cumsum(out=sums[1:])
+    return sums
 
 
 def days_between(earlier: Ints | Floats, later: Ints | Floats) -> Floats:
