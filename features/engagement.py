@@ -6,8 +6,6 @@ happens, and as held afterwards.
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 
 from data.contract import ACTIVITY_TYPES
@@ -16,6 +14,7 @@ from features.catalogue import Compute, Feature, feature, register
 from features.conversation import answers, contact_spans, first_answered, unanswered
 from features.facts import TOUCHES, WAYS
 from features.pace import usual_of_won
+from features.seniority import UNKNOWN, levels
 from features.spans import Spans
 from features.windows import DAY, Floats, Timeline, days_between
 
@@ -213,31 +212,12 @@ def new_contacts_30d_count(at: At) -> Floats:
     return at.recent(30).counts["new_contact"]
 
 
-UNKNOWN = -1
-SENIORITY = (
-    (4, ("c-level", "c_level", "cxo", "chief", "ceo", "cfo", "cto", "coo", "owner", "founder")),
-    (3, ("vp", "vice president", "executive", "president", "partner")),
-    (2, ("director", "head")),
-    (1, ("manager", "lead", "senior")),
-)
-
-
-@lru_cache(maxsize=4_096)
-def _seniority(title: object) -> int:
-    """Level of a title in words; 0 where there is none."""
-    words = title.lower() if isinstance(title, str) else ""
-    return next((level for level, names in SENIORITY if any(n in words for n in names)), 0)
-
-
 @feature("engagement", "level 0-4", "highest seniority met", needs=("contacts.seniority",))
 def highest_seniority(at: At) -> Floats:
     """0 staff, 1 manager, 2 director, 3 vice president, 4 chief; NaN where no contact is known."""
 
     def build() -> Timeline:
-        titles = at.history.tables.contacts["seniority"].to_numpy(object)
-        level = np.zeros(at.history.contacts.size + 1, np.int64)
-        level[at.history.contacts.code[: len(titles)]] = [_seniority(each) for each in titles]
-        level[-1] = UNKNOWN
+        level = at.index("levels", lambda: levels(at.history))
         events = at.history.activities
         return events.having(level=level[events.values["contact"]])
 

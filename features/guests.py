@@ -13,7 +13,7 @@ everything together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, TypeVar
@@ -21,12 +21,14 @@ from typing import Any, TypeVar
 import numpy as np
 
 from features.account import account_codes
-from features.arrivals import Arriving, arrived, part_of
+from features.arrivals import Arriving, arrived
 from features.at import At
 from features.catalogue import CATALOGUE
 from features.custom import custom_features
+from features.facts import as_texts
 from features.few import Few, GroupOf, OpenBy
 from features.history import History
+from features.parts import part_of
 from features.size import AMOUNT_CLASSES, amount_class
 from features.stages import of_stages, stage_stays, stays_by_class
 from features.team import owner_load, team_of_owner
@@ -110,13 +112,29 @@ class Joint:
 
 @dataclass(frozen=True)
 class GuestHistory(History):
-    """History of deals sent whole: the store among whose deals they stand, and those replaced.
+    """History of deals sent whole.
 
     It answers every question as a history does; its deals are the guests alone.
+
+    Attributes
+    ----------
+    store, replaced : the store among whose deals they stand, and those of it that they replace
+    sent : what is told of each deal, by column
     """
 
     store: History = field(kw_only=True)
     replaced: History = field(kw_only=True)
+    sent: Mapping[str, Sequence[Any]] = field(kw_only=True)
+
+    @property
+    def whole(self) -> History:
+        """The store, among whose deals they stand."""
+        return self.store
+
+    def told(self, column: str, deals: Ints) -> Any:
+        """(n,) array of what was sent of some deals; None where nothing was of that name."""
+        known = self.sent.get(column)
+        return None if known is None else as_texts([known[deal] for deal in deals.tolist()])
 
     def has(self, need: str) -> bool:
         """Tell whether the store has values: a guest without activities has none, no fewer."""
@@ -140,7 +158,7 @@ def received(store: History, new: Arriving) -> GuestHistory | None:
     if len(replaced.closings.time):
         return None
     parts = {part.name: getattr(alone, part.name) for part in fields(alone)}
-    return GuestHistory(**parts, store=store, replaced=replaced)
+    return GuestHistory(**parts, store=store, replaced=replaced, sent=new.deals)
 
 
 def guests_at(

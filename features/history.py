@@ -116,6 +116,11 @@ class History:
         found: T = self.indexes[name]
         return found
 
+    @property
+    def whole(self) -> History:
+        """The store of which these deals are; of a store itself."""
+        return self
+
     def has(self, need: str) -> bool:
         """Tell whether a `table.column` or a property (`deal_history.amount`) has values."""
         return self.index(f"has:{need}", lambda: self._has(*need.split(".", 1)))
@@ -144,6 +149,11 @@ class History:
     def position_of(self) -> dict[str, int]:
         """Deal code by identifier."""
         return {deal_id: code for code, deal_id in enumerate(self.deal_ids)}
+
+    def told(self, column: str, deals: Ints) -> Any:
+        """(n,) array of what the export says of some deals; None where it has no such column."""
+        known = self.tables.deals
+        return known[column].array.take(deals) if column in known else None
 
     def attribute(self, table: str, column: str) -> pd.Series:
         """One value a deal (in deal order) of a column fixed at creation, of deals or accounts."""

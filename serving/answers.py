@@ -205,10 +205,10 @@ def currency(history: History) -> str:
     """Give the currency of all amounts: of the settings, else the most frequent; empty if none."""
 
     def usual() -> str:
-        told = Counter(history.tables.deals["currency"].dropna().to_numpy(object))
+        told = Counter(history.whole.tables.deals["currency"].dropna().to_numpy(object))
         return min(told, key=lambda name: (-told[name], name), default="")
 
-    return history.settings.currency or history.index("currency", usual)
+    return history.settings.currency or history.whole.index("currency", usual)
 
 
 def records(frame: pd.DataFrame) -> list[Content]:

@@ -103,12 +103,10 @@ def described_columns(scored: Scored, history: History) -> dict[str, Any]:
     (lists of words).
     """
     code, time = scored.snapshots.deal, scored.snapshots.time
-    deals, told = history.tables.deals, scored.columns["deal_id"]
+    told, called = scored.columns["deal_id"], history.told("name", code)
     promised = history.changes["expected_close_date"].last("value", code, time)
-    of_deals = {n: deals[n].array.take(code) for n in ("account_id", "pipeline", "source")}
-    names = (
-        deals["name"].astype("str").array.take(code).to_numpy(object) if "name" in deals else told
-    )
+    of_deals = {n: history.told(n, code) for n in ("account_id", "pipeline", "source")}
+    names = told if called is None else pd.Series(called).astype("str").to_numpy(object)
     return {
         **scored.columns,
         "name": as_texts(
@@ -149,8 +147,8 @@ def _flags(scored: Scored, overdue: Bools, history: History) -> Objects:
 
 def _names(history: History, table: str) -> dict[str, str]:
     """What owners or accounts are called, by identifier."""
-    key = f"{table.removesuffix('s')}_id"
-    return history.index(f"names:{table}", lambda: _known(history.tables[table], key, "name"))
+    key, whole = f"{table.removesuffix('s')}_id", history.whole
+    return whole.index(f"names:{table}", lambda: _known(whole.tables[table], key, "name"))
 
 
 def _known(table: pd.DataFrame, key: str, column: str) -> dict[str, str]:

@@ -24,7 +24,7 @@ from data.contract import ACTIVITY_TYPES, CONTRACT, DIRECTIONS, DTYPES, Table
 from data.links import Links, stage_uses
 from data.rules import HIGHEST_AMOUNT
 from data.tables import OF_A_DEAL, Tables
-from features.arrivals import Arriving, Columns
+from features.arrivals import Arriving
 from features.facts import plain_time
 from features.windows import DAY
 from serving.messages import SentActivity, SentChange, SentDeal
@@ -36,7 +36,13 @@ NAT = np.iinfo(np.int64).min
 STRINGS: Any = pd.api.types.pandas_dtype(DTYPES["text"])
 TYPES = {kind: kind for kind in ACTIVITY_TYPES}
 
-Row = dict[str, Any]
+WORDS = {str, type(None)}
+
+Told = dict[str, list[Any]]
+"""Columns of a table as they are laid out: values by row."""
+
+
+Sent = SentDeal | SentChange | SentActivity
 
 
 class UnsureError(Exception):
@@ -51,28 +57,32 @@ def plain(deals: Sequence[SentDeal], now: pd.Timestamp, view: View) -> Arriving 
     now : what lies after it lies in the future
     view : whose store the deals are to stand in
     """
-    rows: dict[str, list[Row]] = {name: [] for name in OF_A_DEAL}
     try:
-        for deal in deals:
-            rows["deals"].append(_deal(deal))
-            rows["deal_history"] += _changes(deal)
-            rows["activities"] += [_activity(deal.deal_id, each) for each in deal.activities]
-        for number, row in enumerate(rows["activities"]):
-            row["activity_id"] = row["activity_id"] or f"sent-{number}"
-        _check(rows, to_micros(now), _stages(view))
+        told = {"deals": _deals(deals), "deal_history": _changes(deals)}
+        told["activities"] = _activities(deals)
+        _check(told, to_micros(now), _stages(view))
         customs = _customs(deals, view.history.tables.deals)
     except UnsureError:
         return None
-    columns = {name: _columns(CONTRACT[name], rows[name]) for name in OF_A_DEAL}
-    table = _frame(CONTRACT["deals"], columns["deals"], customs)
-    told, changes, activities = columns.values()
-    return Arriving(told, changes, activities, table, partial(_tables, table, columns))
+    of_deals, changes, activities = told.values()
+    kinds = {name: view.history.tables.deals[name].dtype for name in customs}
+    table = partial(_of_deals, of_deals, customs, kinds)
+    return Arriving(of_deals | customs, changes, activities, table, partial(_tables, table, told))
 
 
-def _tables(deals: pd.DataFrame, columns: Mapping[str, Columns]) -> Tables:
+def _of_deals(told: Told, customs: Told, kinds: Mapping[str, Any]) -> pd.DataFrame:
+    """The deals as a table, with the columns of the firm's own as the store has them."""
+    own = {
+        name: _ARRAYS[DTYPES["text" if kinds[name] == DTYPES["text"] else "number"]](values)
+        for name, values in customs.items()
+    }
+    return _frame(CONTRACT["deals"], told).assign(**own)
+
+
+def _tables(deals: Callable[[], pd.DataFrame], told: Mapping[str, Told]) -> Tables:
     """Everything as tables."""
-    rest = {name: _frame(CONTRACT[name], columns[name], {}) for name in OF_A_DEAL[1:]}
-    return replace(_nothing(), deals=deals, **rest)
+    rest = {name: _frame(CONTRACT[name], told[name]) for name in OF_A_DEAL[1:]}
+    return replace(_nothing(), deals=deals(), **rest)
 
 
 @cache
@@ -80,41 +90,55 @@ def _nothing() -> Tables:
     return Tables.empty()
 
 
-def _deal(deal: SentDeal) -> Row:
-    if deal.is_won is not None or deal.closed_at is not None:
+def _deals(deals: Sequence[SentDeal]) -> Told:
+    if any(deal.is_won is not None or deal.closed_at is not None for deal in deals):
         raise UnsureError
-    return _typed(deal, CONTRACT["deals"], {})
+    return _typed(CONTRACT["deals"], deals, [deal.deal_id for deal in deals])
 
 
-def _changes(deal: SentDeal) -> list[Row]:
-    """Rows of the history; of those that say the same the first."""
-    told: dict[tuple[Any, ...], Row] = {}
-    for change in deal.history:
-        row = _typed(change, CONTRACT["deal_history"], {"deal_id": deal.deal_id})
-        check = KNOWN_PROPERTIES.get(row["property"])
+def _changes(deals: Sequence[SentDeal]) -> Told:
+    """Columns of the history; of changes that say the same the first."""
+    ids = [deal.deal_id for deal in deals for _ in deal.history]
+    told = _typed(CONTRACT["deal_history"], [c for deal in deals for c in deal.history], ids)
+    for name, value in zip(told["property"], told["value"], strict=True):
+        check = KNOWN_PROPERTIES.get(name)
         if check is not None:
-            check(row["value"])
-        told.setdefault((row["property"], row["changed_at"], row["value"]), row)
-    return list(told.values())
+            check(value)
+    keys = zip(*(told[n] for n in ("deal_id", "property", "changed_at", "value")), strict=True)
+    first: dict[Any, int] = {}
+    for row, key in enumerate(keys):
+        first.setdefault(key, row)
+    if len(first) < len(ids):
+        told = {name: [values[row] for row in first.values()] for name, values in told.items()}
+    return told
 
 
-def _activity(deal_id: str, activity: SentActivity) -> Row:
-    row = _typed(activity, CONTRACT["activities"], {"deal_id": deal_id})
-    row["type"] = _word(row["type"], TYPES)
-    row["direction"] = row["direction"] and _word(row["direction"], DIRECTIONS)
-    return row
+def _activities(deals: Sequence[SentDeal]) -> Told:
+    ids = [deal.deal_id for deal in deals for _ in deal.activities]
+    told = _typed(CONTRACT["activities"], [a for deal in deals for a in deal.activities], ids)
+    told["activity_id"] = [name or f"sent-{n}" for n, name in enumerate(told["activity_id"])]
+    return told
 
 
-def _typed(sent: SentDeal | SentChange | SentActivity, table: Table, given: Row) -> Row:
-    """Read what was sent as a row of a table."""
-    row: Row = {}
+def _typed(table: Table, sent: Sequence[Sent], ids: list[str]) -> Told:
+    """Read what was sent as columns of a table; `ids` are of the deals of the rows."""
+    told: Told = {}
     for column in table.columns:
         name = column.name
-        value = given[name] if name in given else getattr(sent, name)
-        row[name] = None if value is None else _READ[column.kind](value)
-        if column.required and row[name] is None and name != "activity_id":
+        values = ids if name == "deal_id" else [getattr(each, name) for each in sent]
+        read = _OF_COLUMN.get((table.name, name)) or _READ[column.kind]
+        cells = told[name] = _cells(values, read)
+        if column.required and name != "activity_id" and None in cells:
             raise UnsureError
-    return row
+    return told
+
+
+def _cells(values: list[Any], read: Callable[[Any], Any]) -> list[Any]:
+    """Read values, of words each once."""
+    if {*map(type, values)} <= WORDS:
+        known = {value: None if value is None else read(value) for value in {*values}}
+        return [known[value] for value in values]
+    return [None if value is None else read(value) for value in values]
 
 
 def _text(value: Any) -> str:
@@ -151,32 +175,34 @@ def _amount(value: Any) -> float:
     return number
 
 
-def _word(value: str, words: Mapping[str, str]) -> str:
+def _word(words: Mapping[str, str], value: str) -> str:
     found = words.get(value.lower()) if value.isascii() else None
     if found is None:
         raise UnsureError
     return found
 
 
-def _check(rows: Mapping[str, list[Row]], now: int, stages: frozenset[str]) -> None:
+def _check(told: Mapping[str, Told], now: int, stages: frozenset[str]) -> None:
     """Check what rows can only break together, against now, or against the store."""
     for table, key in (("deals", "deal_id"), ("activities", "activity_id")):
-        if len({row[key] for row in rows[table]}) < len(rows[table]):
+        if len({*told[table][key]}) < len(told[table][key]):
             raise UnsureError
-    used = {row["stage"] for row in rows["deals"]}
-    used |= {row["value"] for row in rows["deal_history"] if row["property"] == "stage"}
+    changes = zip(told["deal_history"]["property"], told["deal_history"]["value"], strict=True)
+    used = {*told["deals"]["stage"], *(value for name, value in changes if name == "stage")}
     if not used <= stages:
         raise UnsureError
     for table, times in FACTS.items():
-        if any(_ahead(row, time, now) for row in rows[table] for time in times):
+        if any(_ahead(told[table], time, now) for time in times):
             raise UnsureError
 
 
-def _ahead(row: Row, time: str, now: int) -> bool:
+def _ahead(told: Told, time: str, now: int) -> bool:
     """Whether a fact lies in the future, and not as an activity booked ahead."""
-    if row[time] is None or row[time] <= now:
-        return False
-    return time != "occurred_at" or row["recorded_at"] is None or row["recorded_at"] > now
+    ahead = [row for row, at in enumerate(told[time]) if at is not None and at > now]
+    if time != "occurred_at":
+        return bool(ahead)
+    recorded = told["recorded_at"]
+    return any(recorded[row] is None or recorded[row] > now for row in ahead)
 
 
 def _stages(view: View) -> frozenset[str]:
@@ -190,17 +216,13 @@ def _stages(view: View) -> frozenset[str]:
     return found
 
 
-def _columns(table: Table, rows: Sequence[Row]) -> Columns:
-    return {column.name: [row[column.name] for row in rows] for column in table.columns}
+def _frame(table: Table, told: Told) -> pd.DataFrame:
+    made = {each.name: _ARRAYS[each.dtype](told[each.name]) for each in table.columns}
+    return pd.DataFrame(made)
 
 
-def _frame(table: Table, columns: Columns, customs: Mapping[str, Any]) -> pd.DataFrame:
-    made = {each.name: _ARRAYS[each.dtype](columns[each.name]) for each in table.columns}
-    return pd.DataFrame({**made, **customs})
-
-
-def _customs(deals: Sequence[SentDeal], stored: pd.DataFrame) -> dict[str, Any]:
-    """Columns of the firm's own, of the type that they have in the store."""
+def _customs(deals: Sequence[SentDeal], stored: pd.DataFrame) -> Told:
+    """Columns of the firm's own, which are of the type that they have in the store."""
     extra = [deal.model_extra or {} for deal in deals]
     found = {}
     for name in dict.fromkeys(name for each in extra for name in each):
@@ -210,7 +232,7 @@ def _customs(deals: Sequence[SentDeal], stored: pd.DataFrame) -> dict[str, Any]:
         kind = str if stored[name].dtype == DTYPES["text"] else float
         if any(v is not None and not _is_plain(v, kind) for v in values):
             raise UnsureError
-        found[name] = _ARRAYS[DTYPES["text" if kind is str else "number"]](values)
+        found[name] = values if kind is str else [v if v is None else float(v) for v in values]
     return found
 
 
@@ -243,6 +265,11 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "time": _micros,
     "date": _day,
     "number": _amount,
+    "bool": bool,
+}
+_OF_COLUMN: dict[tuple[str, str], Callable[[Any], Any]] = {
+    ("activities", "type"): partial(_word, TYPES),
+    ("activities", "direction"): partial(_word, DIRECTIONS),
 }
 _ARRAYS: dict[str, Callable[[list[Any]], Any]] = {
     DTYPES["text"]: _texts,

@@ -185,7 +185,7 @@ def _owners(history: History, snapshots: Snapshots) -> Objects:
     code = history.changes["owner_id"].last("value", snapshots.deal, snapshots.time)
     names = np.array([*history.owners.names, None], object)
     owner = names[np.nan_to_num(code, nan=-1).astype(int)]
-    exported = history.tables.deals["owner_id"].array.take(snapshots.deal).to_numpy(object)
+    exported = history.told("owner_id", snapshots.deal).to_numpy(object)
     found: Objects = np.where(np.isnan(code), exported, owner)
     return found
 
