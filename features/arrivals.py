@@ -200,18 +200,15 @@ def _known_from(created: Ints, facts: Facts) -> Ints:
 
 def _contacts(store: History, activities: Columns) -> Codes:
     """Codes of the contacts of each activity; entries of the store that are one person are one."""
-    rows = _first_rows(store, "contacts")
-    code: dict[Any, int] = {}
-    found, names = [], []
-    for name in activities["contact_id"]:
-        if name is None:
-            found.append(-1)
-            continue
-        person = int(store.contacts.code[rows[name]]) if name in rows else name
-        if person not in code:
-            names.append(name)
-        found.append(code.setdefault(person, len(code)))
-    return Codes(tuple(names), np.array(found, np.int64))
+    rows, names = _first_rows(store, "contacts"), activities["contact_id"]
+    code: dict[Any, int] = {None: -1}
+    people: dict[Any, int] = {}
+    for name in dict.fromkeys(name for name in names if name is not None):
+        person = store.contacts.code.item(rows[name]) if name in rows else name
+        code[name] = people.setdefault(person, len(people))
+    first = {place: name for name, place in reversed(code.items()) if name is not None}
+    told = tuple(first[place] for place in range(len(people)))
+    return Codes(told, np.array([code[name] for name in names], np.int64))
 
 
 def _levels(store: History, contacts: Codes) -> Ints:

@@ -20,20 +20,16 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from features.account import account_codes
 from features.arrivals import Arriving, arrived
 from features.at import At
 from features.catalogue import CATALOGUE
 from features.custom import custom_features
-from features.facts import as_texts
-from features.few import Few, GroupOf, OpenBy
+from features.few import OWN, SHARED, Counts, Few
 from features.history import History
 from features.parts import part_of
-from features.size import AMOUNT_CLASSES, amount_class
-from features.stages import of_stages, stage_stays, stays_by_class
-from features.team import owner_load, team_of_owner
+from features.stages import of_stages, stage_stays
 from features.vocabulary import Vocabulary
-from features.windows import Column, Floats, Ints, from_fixed
+from features.windows import Column, Floats, Ints, Timeline, from_fixed
 
 T = TypeVar("T")
 
@@ -48,22 +44,6 @@ OF_STORE = (
     "positions:",
 )
 """Indexes that no guest changes: they hold closings, or tables that keep no history."""
-OF_BOTH: dict[str, Callable[[At], Any]] = {
-    "stays": lambda at: of_stages(at, "stays", stage_stays),
-    "stays:class": lambda at: of_stages(at, "stays:class", stays_by_class),
-    "owner_load": owner_load,
-}
-"""Indexes of counts to which guests add theirs, and what builds them.
-
-What follows an `@` in a name tells under which names of stages it was built.
-"""
-OPEN_BY: dict[str, GroupOf] = {
-    "owner_open": lambda at: at.owner,
-    "team_open": lambda at: team_of_owner(at)[0][at.owner],
-    "account_open": lambda at: account_codes(at)[0][at.deal],
-    "open_amounts": lambda at: amount_class(at.amount),
-}
-"""Indexes of open deals, to which guests add themselves, and by what these are told apart."""
 
 
 @dataclass(frozen=True)
@@ -105,9 +85,15 @@ class Joint:
         )
 
     def counts(self, instants: Ints) -> Floats:
-        """(instants, classes) of a census."""
-        found = sum(index.counts(instants) for index in self.more)
-        return np.asarray(found - sum(index.counts(instants) for index in self.less))
+        """(instants, classes) of a census, the first of them; of the others as many classes."""
+        census, *others = self.more
+        found: Floats = census.counts(instants)
+        classes = found.shape[1]
+        for index in others:
+            found = found + index.counts(instants, classes)
+        for index in self.less:
+            found = found - index.counts(instants, classes)
+        return found
 
 
 @dataclass(frozen=True)
@@ -132,9 +118,9 @@ class GuestHistory(History):
         return self.store
 
     def told(self, column: str, deals: Ints) -> Any:
-        """(n,) array of what was sent of some deals; None where nothing was of that name."""
+        """(n,) what was sent of some deals, as objects; None where nothing had that name."""
         known = self.sent.get(column)
-        return None if known is None else as_texts([known[deal] for deal in deals.tolist()])
+        return None if known is None else np.array(known, object)[deals]
 
     def has(self, need: str) -> bool:
         """Tell whether the store has values: a guest without activities has none, no fewer."""
@@ -205,22 +191,23 @@ class _GuestAt(_AmongAt):
 
     def index(self, name: str, build: Callable[[], T]) -> T:
         """Join the store's index of counts with the guests', less those that they replace."""
-        base = name.partition("@")[0]
-        replaced = self.guests.replaced
-        if base in OPEN_BY:
-            own: Any = self._open_by(self.guests, base)
-            less = (self._open_by(replaced, base),) if replaced.size else ()
-        elif base in OF_BOTH:
-            own, zero = self.history.index(name, build), np.zeros(1, np.int64)
-            less = (OF_BOTH[base](self._of(replaced, zero, zero)),) if replaced.size else ()
+        base, guests = name.partition("@")[0], self.guests
+        if base in OWN:
+            found: Any = Counts(self._few(guests), OWN[base])
+        elif base in SHARED:
+            own, replaced = (Counts(self._few(w), SHARED[base]) for w in (guests, guests.replaced))
+            found = Joint((self.store.indexes[name], own), (replaced,))
+        elif base == "stays":
+            stays, others = (self._stays(whose) for whose in (guests, guests.replaced))
+            found = Joint((self.store.indexes[name], stays), (others,))
         else:
-            return super().index(name, build)
-        joint: T = Joint((self.store.indexes[name], own), less)  # type: ignore[assignment]
-        return joint
+            found = super().index(name, build)
+        answer: T = found
+        return answer
 
-    def _of(self, history: History, deal: Ints, time: Ints) -> At:
-        return _AmongAt(history, self.vocabulary, deal, time, store=self.store)
+    def _few(self, history: History) -> Few:
+        at = partial(_AmongAt, history, self.vocabulary, store=self.store)
+        return history.index("few", lambda: Few(history, at))
 
-    def _open_by(self, history: History, base: str) -> OpenBy:
-        few = history.index("few", lambda: Few(history.size, partial(self._of, history)))
-        return OpenBy(few, OPEN_BY[base], AMOUNT_CLASSES)
+    def _stays(self, history: History) -> Timeline:
+        return of_stages(self._few(history).alone(), "stays", stage_stays)

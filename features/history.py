@@ -151,9 +151,9 @@ class History:
         return {deal_id: code for code, deal_id in enumerate(self.deal_ids)}
 
     def told(self, column: str, deals: Ints) -> Any:
-        """(n,) array of what the export says of some deals; None where it has no such column."""
+        """(n,) what the export says of some deals, as objects; None without such a column."""
         known = self.tables.deals
-        return known[column].array.take(deals) if column in known else None
+        return known[column].array.take(deals).to_numpy(object) if column in known else None
 
     def attribute(self, table: str, column: str) -> pd.Series:
         """One value a deal (in deal order) of a column fixed at creation, of deals or accounts."""

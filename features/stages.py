@@ -101,15 +101,20 @@ def exit_rates(at: At) -> Floats:
 
 def stays_by_class(history: History, records: Ints) -> Census:
     """Stays that ended, then those of them that went on, by stage and class of length."""
-    stays = stage_stays(history, records)
+    cell, time, cells = cells_of_stays(stage_stays(history, records))
+    return Census.of(cell, time, cells=cells)
+
+
+def cells_of_stays(stays: Timeline) -> tuple[Ints, Ints, int]:
+    """Class of each stay that ended, then of those that went on; when it ended; how many classes.
+
+    A class is of a stage and a length.
+    """
     length = np.searchsorted(STAY_DAYS, stays.values["days"], side="right")
     cell, cells = stays.group * CLASSES + length, (len(stays.start) - 1) * CLASSES
     kept = np.flatnonzero(stays.values["kept"])
-    return Census.of(
-        np.append(cell, cells + cell[kept]),
-        np.append(stays.time, stays.time[kept]),
-        cells=2 * cells,
-    )
+    time = np.append(stays.time, stays.time[kept])
+    return np.append(cell, cells + cell[kept]), time, 2 * cells
 
 
 def _at_least(counts: Floats) -> Floats:

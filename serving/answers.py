@@ -6,6 +6,7 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -229,13 +230,13 @@ def plain(value: Any) -> Any:
     """Turn a cell into what JSON can hold."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
-    if isinstance(value, pd.Timestamp):
+    if isinstance(value, datetime):
         return iso(value)
     if value is pd.NaT or value is pd.NA:
         return None
     return value
 
 
-def iso(at: pd.Timestamp) -> str:
-    """Write a time as ISO-8601, UTC."""
-    return at.isoformat().replace("+00:00", "Z")
+def iso(at: datetime) -> str:
+    """Write a time as ISO-8601, UTC; one without a zone is of UTC."""
+    return at.isoformat().removesuffix("+00:00") + "Z"

@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.facts import as_texts, as_times
 from features.history import History
 from features.windows import DAY, Bools, Floats, Ints
 from serving.names import find_ids
 from training.bundle import Bundle
 from training.reasons import Reason, explain
-from training.scoring import Objects, Scored
+from training.scoring import Objects, Scored, Times, as_frame, objects
 
+NAT = np.iinfo(np.int64).min
 SILENT_DAYS = 14
 """Days without activity after which a deal is flagged."""
 
@@ -92,7 +92,7 @@ def team_names(history: History) -> dict[str, list[str]]:
 
 def described(scored: Scored, history: History) -> pd.DataFrame:
     """Give `described_columns` as a table."""
-    return pd.DataFrame(described_columns(scored, history))
+    return as_frame(described_columns(scored, history))
 
 
 def described_columns(scored: Scored, history: History) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def described_columns(scored: Scored, history: History) -> dict[str, Any]:
     names = told if called is None else pd.Series(called).astype("str").to_numpy(object)
     return {
         **scored.columns,
-        "name": as_texts(
+        "name": objects(
             [n if isinstance(n, str) else i for n, i in zip(names, told, strict=True)]
         ),
         "account_id": of_deals["account_id"],
@@ -122,10 +122,9 @@ def described_columns(scored: Scored, history: History) -> dict[str, Any]:
     }
 
 
-def _times(at: Floats) -> pd.DatetimeIndex:
+def _times(at: Floats) -> Times:
     """(n,) times of microseconds; NaT where NaN."""
-    known = np.where(np.isnan(at), np.iinfo(np.int64).min, at).astype(np.int64)
-    return as_times(known)
+    return np.where(np.isnan(at), NAT, at).astype(np.int64).view("M8[us]")
 
 
 def _flags(scored: Scored, overdue: Bools, history: History) -> Objects:
@@ -137,7 +136,7 @@ def _flags(scored: Scored, overdue: Bools, history: History) -> Objects:
         "stale": columns["stale"],
         "silent": quiet if history.has("activities.type") else quiet & False,
         "overdue": overdue,
-        "single contact": scored.facts["contacts_90d_count"].to_numpy() == 1,
+        "single contact": scored.fact("contacts_90d_count") == 1,
     }
     found = np.empty(len(overdue), object)
     for row, marked in enumerate(zip(*marks.values(), strict=True)):
@@ -164,7 +163,7 @@ def _known(table: pd.DataFrame, key: str, column: str) -> dict[str, str]:
 
 def _called(ids: Any, names: dict[str, str]) -> Any:
     """(n,) names, or identifiers where there is none."""
-    return as_texts([names.get(each, each) for each in ids])
+    return objects([names.get(each, each) for each in ids])
 
 
 def reasons_of(bundle: Bundle, scored: Scored, rows: Ints) -> list[list[Reason]]:
@@ -195,5 +194,5 @@ def take(scored: Scored, rows: Ints) -> Scored:
         replace(curves, won=curves.won[rows], lost=curves.lost[rows]),
         scored.expected_amount[rows],
         {name: column[rows] for name, column in scored.columns.items()},
-        scored.facts.iloc[rows].reset_index(drop=True),
+        scored.told[rows],
     )

@@ -21,7 +21,7 @@ from training.changes_of_score import Changed, compare
 from training.explanation import usual_groups
 from training.outlook import Outlook, make_outlook
 from training.reasons import Explanation, Reason, explain
-from training.scoring import Scored, current_owner, score
+from training.scoring import Scored, as_frame, current_owner, score
 
 FRESH = pd.Timedelta(days=7)
 """Facts older than this make a store stale."""
@@ -83,7 +83,7 @@ class View:
     @cached_property
     def deals(self) -> pd.DataFrame:
         """The same as a table."""
-        return pd.DataFrame(self.described)
+        return as_frame(self.described)
 
     @cached_property
     def place(self) -> dict[str, int]:

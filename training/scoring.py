@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from features.at import as_codes
 from features.facts import as_texts, as_times
 from features.fiscal import days_to_quarter_end
 from features.history import History
@@ -23,6 +24,8 @@ from training.incidence import Incidence
 Columns = Mapping[str, Any]
 """Arrays of one length by name: of numpy, texts or times."""
 Objects = npt.NDArray[np.object_]
+Times = npt.NDArray[np.datetime64]
+Matrix = npt.NDArray[np.float32]
 HORIZONS = (30, 60, 90, 180)
 FACTS = (
     "activities_count",
@@ -60,8 +63,9 @@ class Scored:
 
     Attributes
     ----------
-    columns : of a score, a value a deal, in the order of `snapshots`
-    facts : what sentences about a deal are made of
+    columns : of a score, a value a deal, in the order of `snapshots`: numbers, texts as objects
+        (None where missing), times in UTC
+    told : (n, FACTS) what sentences about a deal are made of
     """
 
     snapshots: Snapshots
@@ -69,12 +73,35 @@ class Scored:
     incidence: Incidence
     expected_amount: Floats
     columns: Columns
-    facts: pd.DataFrame
+    told: Matrix
 
     @cached_property
     def frame(self) -> pd.DataFrame:
         """The columns as a table, made when it is asked for: for one deal it costs most of all."""
-        return pd.DataFrame(dict(self.columns))
+        return as_frame(self.columns)
+
+    @cached_property
+    def facts(self) -> pd.DataFrame:
+        """What sentences about a deal are made of, its stage among it, as a table."""
+        facts = pd.DataFrame(self.told, columns=as_index(FACTS))
+        return facts.assign(stage=as_texts(self.columns["stage"]))
+
+    def fact(self, name: str) -> Matrix:
+        """(n,) one of FACTS."""
+        return self.told[:, FACTS.index(name)]
+
+
+def as_frame(columns: Columns) -> pd.DataFrame:
+    """Columns of scores as a table: texts and times in the types that the tables have."""
+    return pd.DataFrame({name: _typed(column) for name, column in columns.items()})
+
+
+def _typed(column: Any) -> Any:
+    if isinstance(column, np.ndarray) and column.dtype.kind == "M":
+        return as_times(column.view(np.int64))
+    holds_texts = isinstance(column, np.ndarray) and column.dtype == object
+    holds_lists = holds_texts and len(column) > 0 and isinstance(column[0], list)
+    return as_texts(column) if holds_texts and not holds_lists else column
 
 
 def score(bundle: Bundle, history: History, as_of: int, deals: Ints | None = None) -> Scored:
@@ -82,26 +109,23 @@ def score(bundle: Bundle, history: History, as_of: int, deals: Ints | None = Non
     snapshots = open_deals(history, as_of)
     if deals is not None:
         snapshots = snapshots.take(np.isin(snapshots.deal, deals))
-    features, facts = _features(bundle, history, snapshots)
+    features, told = _features(bundle, history, snapshots)
     incidence = bundle.close.incidence(features)
     known = history.changes["amount"].last("value", snapshots.deal, snapshots.time)
     amount = bundle.amount.expected(features, known)
     columns = _columns(bundle, history, snapshots, incidence, amount, known)
-    facts = facts.assign(stage=columns["stage"])
-    return Scored(snapshots, features, incidence, amount, columns, facts)
+    return Scored(snapshots, features, incidence, amount, columns, told)
 
 
 def _features(
     bundle: Bundle, history: History, snapshots: Snapshots
-) -> tuple[pd.DataFrame, pd.DataFrame]:
+) -> tuple[pd.DataFrame, Matrix]:
     """What the model reads and what sentences are made of, by one call: much of it is shared."""
     names = tuple(dict.fromkeys([*bundle.features, *FACTS]))
     matrix = compute_features(history, bundle.vocabulary, snapshots, names).to_numpy()
-    parts = (names[: len(bundle.features)], FACTS)
-    features, facts = (
-        pd.DataFrame(matrix[:, _places(names, part)], columns=as_index(part)) for part in parts
-    )
-    return features, facts
+    read = matrix[:, : len(bundle.features)]
+    features = pd.DataFrame(read, columns=as_index(names[: len(bundle.features)]))
+    return features, matrix[:, _places(names, FACTS)]
 
 
 @lru_cache(maxsize=16)
@@ -119,7 +143,7 @@ def _columns(
 ) -> Columns:
     quarter = days_to_quarter_end(snapshots.time, history.settings.fiscal_year_start_month)
     columns: dict[str, Any] = {
-        "deal_id": as_texts([history.deal_ids[code] for code in snapshots.deal])
+        "deal_id": objects([history.deal_ids[code] for code in snapshots.deal.tolist()])
     }
     for side, by in (("won", incidence.won_by), ("lost", incidence.lost_by)):
         curve = by(HORIZONS)
@@ -133,12 +157,19 @@ def _columns(
     columns["priority"] = np.where(np.isnan(revenue), columns["p_won_90"], revenue)
     columns |= context(history, snapshots)
     for name, told in (("tier", bundle.tier), ("model_version", bundle.version)):
-        columns[name] = as_texts([told] * len(snapshots))
-    columns["as_of"] = as_times(snapshots.time)
+        columns[name] = objects([told] * len(snapshots))
+    columns["as_of"] = snapshots.time.view("M8[us]")
     return columns
 
 
-def _close_dates(incidence: Incidence, time: Ints) -> dict[str, pd.DatetimeIndex]:
+def objects(values: Sequence[Any]) -> Objects:
+    """(n,) values as objects, whatever they are."""
+    found = np.empty(len(values), object)
+    found[:] = values
+    return found
+
+
+def _close_dates(incidence: Incidence, time: Ints) -> dict[str, Times]:
     """Quantiles of the day of winning, given a win within the longest horizon (midnight UTC)."""
     days = np.concatenate([np.arange(0, 200, 2), np.arange(200, incidence.longest + 1, 7)])
     days = days[days <= incidence.longest]
@@ -148,7 +179,7 @@ def _close_dates(incidence: Incidence, time: Ints) -> dict[str, pd.DatetimeIndex
     for name, q in QUANTILES.items():
         first = np.argmax(share >= q, axis=1) if len(share) else np.zeros(0, int)
         at = time + (days[first] * DAY).astype(np.int64)
-        dates[f"close_date_{name}"] = as_times(at // DAY * DAY)
+        dates[f"close_date_{name}"] = (at // DAY * DAY).view("M8[us]")
     return dates
 
 
@@ -162,9 +193,9 @@ def context(history: History, snapshots: Snapshots) -> dict[str, Any]:
     known = history.changes["amount"].last("value", snapshots.deal, snapshots.time)
     age = (snapshots.time - history.created[snapshots.deal]) / DAY
     return {
-        "stage": as_texts(names[np.nan_to_num(stage, nan=-1).astype(int)]),
-        "owner_id": as_texts(owner),
-        "team": as_texts(_teams(history, owner)),
+        "stage": names[as_codes(stage)],
+        "owner_id": owner,
+        "team": objects(_teams(history, owner)),
         "age_days": age,
         "days_since_activity": silent,
         "amount_missing": ~(known > 0),
@@ -184,8 +215,8 @@ def _owners(history: History, snapshots: Snapshots) -> Objects:
     """(n,) the same; NaN where there is none."""
     code = history.changes["owner_id"].last("value", snapshots.deal, snapshots.time)
     names = np.array([*history.owners.names, None], object)
-    owner = names[np.nan_to_num(code, nan=-1).astype(int)]
-    exported = history.told("owner_id", snapshots.deal).to_numpy(object)
+    owner = names[as_codes(code)]
+    exported = history.told("owner_id", snapshots.deal)
     found: Objects = np.where(np.isnan(code), exported, owner)
     return found
 
