@@ -171,8 +171,8 @@ def _check_settled(store: History, deals: Columns, changes: Columns, rules: Stag
     met = {v for n, v in zip(changes["property"], changes["value"], strict=True) if n == "stage"}
     if any(closed) or (met | set(deals["stage"])) & set(told):
         raise UnplacedError
-    listed = {*store.tables.stages["stage"], *OUTCOMES}
-    before = store.tables.deals["stage"].array
+    listed = store.index("listed stages", lambda: {*store.tables.stages["stage"], *OUTCOMES})
+    before = store.index("exported stages", lambda: store.tables.deals["stage"].array)
     for deal_id, stage in zip(deals["deal_id"], deals["stage"], strict=True):
         known = store.position_of.get(deal_id)
         if known is not None and before[known] != stage and before[known] not in listed:

@@ -172,8 +172,12 @@ def shrunk(part: Floats, count: Floats, parent: Floats) -> Floats:
 @once
 def everyone(at: At) -> GroupAt:
     """Statistics of all closings together."""
-    everybody = np.zeros(len(at.history.closings.time), np.int64)
-    record = at.index("record:all", lambda: record_of_closings(at.history, everybody, 1))
+
+    def build() -> Timeline:
+        everybody = np.zeros(len(at.history.closings.time), np.int64)
+        return record_of_closings(at.history, everybody, 1)
+
+    record = at.index("record:all", build)
     grouped = at.grouped(np.zeros(at.size, np.int64), 1)
     seen = grouped.asked.seen(record)
     base = grouped.spread((seen.total("won") + 1.0) / (seen.count() + 2.0))
