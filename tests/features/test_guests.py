@@ -19,7 +19,7 @@ from features.history import OPEN, History
 from features.pipeline import available_features, compute_features
 from features.snapshots import open_deals
 from features.vocabulary import Vocabulary, learn_vocabulary
-from features.windows import Floats
+from features.windows import DAY, Floats, Ints
 
 AS_OF = "2025-06-27"
 Instant = Callable[[str], int]
@@ -38,15 +38,19 @@ def values(at: At, names: list[str]) -> dict[str, Floats]:
 
 
 def assert_as_in_the_store(
-    whole: History, guests: GuestHistory, words: Vocabulary, as_of: int, ids: list[str]
+    whole: History,
+    guests: GuestHistory,
+    words: Vocabulary,
+    as_of: int | Ints,
+    ids: list[str],
 ) -> None:
     names = list(available_features(whole, words))
     assert list(guests.deal_ids) == ids
     every = np.arange(len(ids))
-    at = np.full(len(ids), as_of)
+    at = np.broadcast_to(np.array(as_of), len(ids))
     found = values(guests_at(guests, words, every, at, names), names)
     deal = np.array([whole.position_of[deal_id] for deal_id in ids])
-    expected = values(At(whole, words, deal, np.full(len(deal), as_of)), names)
+    expected = values(At(whole, words, deal, at), names)
     for name in names:
         # Only NaN may differ from itself: every other bit counts.
         assert np.array_equal(
@@ -129,6 +133,19 @@ def test_guests_that_come_together_see_each_other(
     guests = received(History.of(without(demo_tables, chosen)), Arriving.of(sent))
     assert guests is not None
     assert_as_in_the_store(history, guests, words, as_of, list(sent.deals["deal_id"]))
+
+
+def test_guests_are_counted_as_of_the_instant_of_each(
+    demo_tables: Tables, history: History, words: Vocabulary, as_of: int, ids: list[str]
+) -> None:
+    chosen = ids[:8]
+    sent = demo_tables.select(chosen)
+    names = list(sent.deals["deal_id"])
+    instants = as_of - np.arange(len(chosen)) % 3 * 20 * DAY
+    for store in (without(demo_tables, chosen), demo_tables):
+        guests = received(History.of(store), Arriving.of(sent))
+        assert guests is not None
+        assert_as_in_the_store(history, guests, words, instants, names)
 
 
 def test_guest_takes_the_place_of_the_deal_of_its_name(
