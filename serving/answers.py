@@ -191,15 +191,18 @@ def _rows_seen(view: View, frame: pd.DataFrame, sight: frozenset[str]) -> pd.Ser
 
 
 def head(view: View) -> Content:
-    """Give what every answer tells."""
-    return {
-        "as_of": iso(view.instant),
-        "model_version": view.bundle.version,
-        "data_version": view.data_version,
-        "tier": view.bundle.tier,
-        "currency": currency(view.history),
-        "notes": view.notes,
-    }
+    """Give what every answer tells; worked out once for a view."""
+    known: Content | None = view.memo.get("head")
+    if known is None:
+        known = view.memo["head"] = {
+            "as_of": iso(view.instant),
+            "model_version": view.bundle.version,
+            "data_version": view.data_version,
+            "tier": view.bundle.tier,
+            "currency": currency(view.history),
+            "notes": view.notes,
+        }
+    return {**known, "notes": [*known["notes"]]}
 
 
 def currency(history: History) -> str:

@@ -37,7 +37,7 @@ def predicted(view: View, body: bytes) -> bytes:
     ProblemError
         400 for what is no JSON, 422 for what are no features of the model.
     """
-    found = chances(view.bundle, _matrix(view.bundle, *_parts(body)))
+    found = chances(view.bundle, _matrix(view.bundle, *_parts(body, view.bundle)))
     rows = [dict(zip(NAMES, row, strict=True)) for row in found.tolist()]
     return to_json({**head(view), "rows": rows})
 
@@ -54,7 +54,7 @@ def told(incidence: Incidence) -> Floats:
     return np.concatenate(parts, axis=1)
 
 
-def _parts(body: bytes) -> tuple[list[str], list[Any]]:
+def _parts(body: bytes, bundle: Bundle) -> tuple[list[str], list[Any]]:
     try:
         asked: Content = from_json(body)
     except ValueError as error:
@@ -63,12 +63,16 @@ def _parts(body: bytes) -> tuple[list[str], list[Any]]:
     if not good or not all(isinstance(part, list) for part in asked.values()):
         raise problem(422, "the body is not {columns, data}", REMEDY)
     columns, data = asked["columns"], asked["data"]
-    if not all(isinstance(name, str) for name in columns) or len(set(columns)) < len(columns):
+    if columns != list(bundle.features) and not _are_names(columns):
         raise problem(422, "columns: not names, each once", REMEDY, field="columns")
     if not 1 <= len(data) <= MOST_ROWS:
         allowed = f"1 to {MOST_ROWS} rows"
         raise problem(422, f"data: {len(data)} rows", REMEDY, field="data", allowed=allowed)
     return columns, data
+
+
+def _are_names(columns: list[Any]) -> bool:
+    return all(isinstance(name, str) for name in columns) and len({*columns}) == len(columns)
 
 
 def _matrix(bundle: Bundle, columns: list[str], data: list[Any]) -> Matrix:
