@@ -29,6 +29,7 @@ from features.history import History
 from features.windows import Floats
 from training.forecast import TOTAL, Calendar, simulate_forecast
 from training.outlook import parts_of
+from training.revenue_past import Answered, Asked
 from training.scoring import score
 from training.train import train
 
@@ -77,25 +78,31 @@ def firm(seed: int, deals: int) -> Simulated:
     return simulate(World.draw(seed), deals=deals, years=3, end=end, seed=seed)
 
 
-def forecast_paths(history: History, at: int, paths: int = PATHS) -> Floats:
+def forecast_paths(history: History, at: int, paths: int = PATHS) -> tuple[Floats, Answered]:
     """(paths, MONTHS) revenue to come after an instant, by a bundle trained as of it."""
     bundle = train(history, at).bundle
     calendar = Calendar.of(at, "month", MONTHS, history.settings.fiscal_year_start_month)
-    parts = parts_of(bundle, history, calendar, score(bundle, history, at))
+    scored = score(bundle, history, at)
+    parts = parts_of(bundle, history, calendar, scored)
     found = simulate_forecast(
         calendar, parts.deals, parts.new, parts.booked, paths=paths, spread=parts.spread
     )
-    return np.asarray((found.open[TOTAL] + found.new[TOTAL])[:, :, 0], float)
+    behind = Answered(Asked(at, 0), pd.DataFrame(), calendar, parts, scored, bundle)
+    return np.asarray((found.open[TOTAL] + found.new[TOTAL])[:, :, 0], float), behind
+
+
+def futures(simulated: Simulated, as_of: pd.Timestamp, draws: int) -> Floats:
+    """(draws, MONTHS) revenue to come by the true process."""
+    drawn = true_revenue(simulated, as_of, months=MONTHS, draws=draws)
+    return drawn.pivot_table(index="path", columns="month", values="revenue").to_numpy(float)
 
 
 def run(simulated: Simulated, days_back: int, draws: int) -> Judged:
     """Judge the forecast of a firm so many days before its history ends."""
     as_of = simulated.end - pd.Timedelta(days=days_back)
     history = History.of(Tables.of(simulated.tables))
-    paths = forecast_paths(history, int(as_of.as_unit("us").asm8.astype("int64")))
-    drawn = true_revenue(simulated, as_of, months=MONTHS, draws=draws)
-    truth = drawn.pivot_table(index="path", columns="month", values="revenue").to_numpy(float)
-    return judge(paths, truth)
+    paths, _ = forecast_paths(history, int(as_of.as_unit("us").asm8.astype("int64")))
+    return judge(paths, futures(simulated, as_of, draws))
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from training.backtest_plots import ACCENT, BAND, INK, MUTED
 from training.revenue_figures import NAME, OURS, Revenue, floor, rivals_of
-from training.revenue_terms import NEW_DEALS
+from training.revenue_terms import BLEND, NEW_DEALS
 from training.tracking import Tracker
 
 HERE = Path(__file__).parent / "templates"
@@ -54,7 +54,7 @@ def _of_terms(found: Revenue) -> list[str]:
     if not len(found.terms):
         return []
     on = found.terms["on"].astype(bool)
-    blend = found.terms["term"].str.startswith("blend")
+    blend = found.terms["term"].str.startswith(BLEND)
     lines = []
     if used := found.terms.loc[on & ~blend, "term"].tolist():
         lines.append(f"On, for it helped on this history: {', '.join(used)}.")
@@ -68,8 +68,8 @@ def _of_terms(found: Revenue) -> list[str]:
         lines.append(f"Off, for it did not help by over one standard error: {', '.join(off)}.")
     if close := found.terms.loc[on & blend, "term"].tolist():
         lines.append(
-            f"A {' and a '.join(close)} would have come closer. It is not made: it would move the "
-            "total alone, and parts must add up."
+            f"A {' and a '.join(close)} would have come closer on this history. It is not made: "
+            "on firms whose truth is known no weight of it did (docs/forecast.md)."
         )
     return lines
 
@@ -143,13 +143,20 @@ def say_terms(found: Revenue) -> Shown:
             _share(row["before"]),
             _share(row["after"]),
             _share(row["standard_error"]),
-            "on" if row["on"] else "off",
+            _verdict(row["term"], helped=row["on"]),
             row["learned"],
         ]
         for row in found.terms.to_dict("records")
     ]
     heads = ["term", "measure", "without", "with", "standard error", "verdict", "learned"]
     return {"heads": heads, "rows": body}
+
+
+def _verdict(term: str, *, helped: bool) -> str:
+    """What becomes of a term; a blend is shown for comparison alone (docs/forecast.md)."""
+    if term.startswith(BLEND):
+        return "closer, not made" if helped else "off"
+    return "on" if helped else "off"
 
 
 def over_time(found: Revenue, kind: str) -> Any:

@@ -205,6 +205,23 @@ def test_terms_that_help_are_on_and_others_off():
     assert terms.loc["deals not yet created", "on"]
 
 
+def test_blend_is_not_praised_for_what_the_correction_of_the_bias_does():
+    rows = made(0.05, quarters=10, bias=1.3).assign(AutoETS=130.0)
+    terms = tried(rows).set_index("term")
+    assert terms.loc["bias correction", "on"]
+    assert terms.loc["blend with AutoETS", "before"] == terms.loc["bias correction", "after"]
+    honest = tried(made(0.05, quarters=10).assign(AutoETS=100.0)).set_index("term")
+    assert not honest.loc["bias correction", "on"]
+    assert honest.loc["blend with AutoETS", "before"] == honest.loc["bias correction", "before"]
+
+
+def test_blend_that_helped_is_shown_as_not_made(found):
+    shown = say_terms(replace(found, terms=found.terms.assign(on=True)))["rows"]
+    verdicts = {row[0]: row[5] for row in shown}
+    assert verdicts["blend with AutoETS"] == "closer, not made"
+    assert verdicts["bias correction"] == "on"
+
+
 def test_terms_that_are_off_change_nothing(tmp_path):
     rows = made(0.05, quarters=10)
     off = tried(rows).assign(on=False)
