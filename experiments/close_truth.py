@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--deals", type=int, default=6000)
     parser.add_argument("--dirty", action="store_true", help="with all kinds of dirt at once")
     asked = parser.parse_args()
-    console, frames = Console(width=110), []
+    console, frames = Console(width=130), []
     for seed in map(int, asked.seeds.split(",")):
         begin = time.monotonic()
         found, served = run(seed, asked.deals, dirty=asked.dirty)

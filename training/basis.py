@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 QUANTILES = (0.02, 0.5, 0.98)
+FINE_QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
+"""Where lines bend; more finely where deals are many enough to tell."""
 LEAST_SCALE = 0.2
 """Columns lie in [0, 1]; one that is rarely on is not blown up: few rows would swing its slope."""
 MOST_SLOPES = 600
@@ -99,7 +101,11 @@ def _hinges(values: npt.NDArray[np.float32], knots: tuple[float, ...], gaps: boo
 
 
 def learn_basis(
-    features: pd.DataFrame, categorical: tuple[str, ...], *, slopes: bool = False
+    features: pd.DataFrame,
+    categorical: tuple[str, ...],
+    *,
+    slopes: bool = False,
+    quantiles: tuple[float, ...] = QUANTILES,
 ) -> Basis:
     """Place knots at quantiles; features that never vary get no columns.
 
@@ -114,7 +120,7 @@ def learn_basis(
             found, count = np.unique(values, return_counts=True)
             codes[name] = tuple(float(c) for c, n in zip(found, count, strict=True) if n >= 30)
         elif len(values):
-            cuts = np.unique(np.quantile(values, QUANTILES).astype(np.float32))
+            cuts = np.unique(np.quantile(values, quantiles).astype(np.float32))
             if len(cuts) < 2:
                 cuts = np.unique([values.min(), values.max()])
             if len(cuts) >= 2:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from features.windows import Bools, Floats, Ints
-from training.basis import Basis, learn_basis
+from training.basis import QUANTILES, Basis, learn_basis
 from training.learners import Learner, Model
 from training.newton import learned_shrinkage, newton_logistic, rows_for_each
 
@@ -90,12 +90,14 @@ class Logistic(Learner):
     deal resemble each other, so it grows with the rows there are for each independent one.
     Around it each feature, and each feature's slopes by stage, is shrunk by what its rows tell
     (`newton.learned_shrinkage`), seen on the first target and kept for its neighbours.
-    With `slopes` all numeric features have slopes by stage: too many where deals are few.
+    With `slopes` all numeric features have slopes by stage: too many where deals are few. Lines
+    bend at `quantiles` of the features.
     """
 
     categorical: tuple[str, ...] = ()
     l2: float = 600.0
     slopes: bool = False
+    quantiles: tuple[float, ...] = QUANTILES
 
     def prepare(
         self,
@@ -106,7 +108,12 @@ class Logistic(Learner):
         """Learn the basis on the thinned rows; at most about MOST_ROWS of all are fitted on."""
         used = np.zeros(len(features), bool)
         used[:: int(np.ceil(max(len(features), 1) / MOST_ROWS))] = True
-        basis = learn_basis(features[used & thin], self.categorical, slopes=self.slopes)
+        basis = learn_basis(
+            features[used & thin],
+            self.categorical,
+            slopes=self.slopes,
+            quantiles=self.quantiles,
+        )
         matrix, owner = basis.columns(features)
         slopes = len(basis.by_stage) * len(basis.stages)
         keys = [(name, place >= len(owner) - slopes) for place, name in enumerate(owner)]

@@ -35,7 +35,6 @@ from training.tiers import (
 from training.validation import ORIGINS, OutOfTime, Verdict, judge, validate
 from training.yardsticks import usual_waits
 
-MANY_ROWS = 60_000
 MOST_ROWS = 150_000
 SEASONS_DAYS = 5 * 365
 """Shorter histories have met each season a few times: features of it would tell single dates."""
@@ -113,17 +112,16 @@ def train(
 def bounded_panel(history: History, as_of: int) -> Snapshots:
     """Weekly panel of at most about MOST_ROWS rows.
 
-    Beyond MANY_ROWS each deal is kept every two or four weeks at a phase of its own, for its weeks
-    resemble each other; beyond MOST_ROWS a share of the deals is, chosen by a hash. Neither looks
-    at what became of a deal, so nothing is biased.
+    Where there would be more, each deal is kept every two or four weeks at a phase of its own, for
+    its weeks resemble each other; where that is not enough a share of the deals is, chosen by a
+    hash. Neither looks at what became of a deal, so nothing is biased. Where deals live for few
+    weeks, rows left out are deals left out: so no more than must be.
     """
     for every in (1, 2, 4):
         found = panel(history, as_of, every=every)
-        if len(found) <= MANY_ROWS:
+        if len(found) <= MOST_ROWS:
             return found
-    if len(found) > MOST_ROWS:
-        found = panel(history, as_of, every=4, share=MOST_ROWS / len(found))
-    return found
+    return panel(history, as_of, every=4, share=MOST_ROWS / len(found))
 
 
 def model_features(
