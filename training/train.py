@@ -35,6 +35,7 @@ from training.tiers import (
 from training.validation import ORIGINS, OutOfTime, Verdict, judge, validate
 from training.yardsticks import usual_waits
 
+MANY_ROWS = 100_000
 MOST_ROWS = 150_000
 SEASONS_DAYS = 5 * 365
 """Shorter histories have met each season a few times: features of it would tell single dates."""
@@ -112,16 +113,18 @@ def train(
 def bounded_panel(history: History, as_of: int) -> Snapshots:
     """Weekly panel of at most about MOST_ROWS rows.
 
-    Where there would be more, each deal is kept every two or four weeks at a phase of its own, for
-    its weeks resemble each other; where that is not enough a share of the deals is, chosen by a
-    hash. Neither looks at what became of a deal, so nothing is biased. Where deals live for few
-    weeks, rows left out are deals left out: so no more than must be.
+    Beyond MANY_ROWS each deal is kept every two or four weeks at a phase of its own, for its weeks
+    resemble each other; beyond MOST_ROWS a share of the deals is, chosen by a hash. Neither looks
+    at what became of a deal, so nothing is biased. Where deals live for few weeks, rows left out
+    are deals left out: so no more than must be.
     """
     for every in (1, 2, 4):
         found = panel(history, as_of, every=every)
-        if len(found) <= MOST_ROWS:
+        if len(found) <= MANY_ROWS:
             return found
-    return panel(history, as_of, every=4, share=MOST_ROWS / len(found))
+    if len(found) > MOST_ROWS:
+        found = panel(history, as_of, every=4, share=MOST_ROWS / len(found))
+    return found
 
 
 def model_features(

@@ -241,3 +241,21 @@ def test_history_of_two_months_is_served_the_table(make_history):
     found = train(make_history(rows), cut)
     assert found.bundle.tier == "table"
     assert "too short to test" in found.bundle.card["reason"]
+
+
+def test_no_more_rows_are_left_out_than_must_be(make_history, monkeypatch):
+    history = make_history(by_chance(400))
+    weekly = bounded_panel(history, MICROS)
+    monkeypatch.setattr("training.train.MANY_ROWS", len(weekly) - 1)
+    fortnightly = bounded_panel(history, MICROS)
+    assert len(fortnightly) == pytest.approx(len(weekly) / 2, rel=0.1)
+    for limit in ("MANY_ROWS", "MOST_ROWS"):
+        monkeypatch.setattr(f"training.train.{limit}", len(weekly) // 8)
+    some = bounded_panel(history, MICROS)
+    assert len(some) == pytest.approx(len(weekly) / 8, rel=0.3)
+    assert len(np.unique(some.deal)) < len(np.unique(fortnightly.deal))
+
+
+def test_with_many_deals_lines_bend_more_often():
+    few, many = (learner_of("full", (), closed).learners[1] for closed in (2_000, 20_000))
+    assert len(many.quantiles) > len(few.quantiles)
