@@ -58,7 +58,7 @@ def judgement_command(
     history, _ = read_history()
     at = chosen_as_of(as_of, history)
     asked = _asked(history, at, quarters, day)
-    with progress("judging", len(asked) + 2, "some 15 seconds a quarter") as step:
+    with progress("judging", len(asked) + 2, "about half a minute a quarter") as step:
         model, learned = _model(history, at, asked, step, refit=refit)
         step("comparing with what came")
         past = judged_past(history, asked, at, said=read_statements(), model=model)

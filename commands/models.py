@@ -54,7 +54,7 @@ def train_now(as_of: str, *, quiet: bool = False) -> dict[str, Any]:
         trained = train(history, at, step)
         if terms := kept_terms(state["workspace"] / BACKTESTS, at):
             # The whole forecast replayed says more than what training replays of it.
-            card = {**trained.bundle.card, TERMS: {**trained.bundle.card[TERMS], **terms}}
+            card = {**trained.bundle.card, TERMS: terms}
             trained = replace(trained, bundle=replace(trained.bundle, card=card))
         step("logging to MLflow")
         tracker = Tracker(state["workspace"])

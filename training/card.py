@@ -104,12 +104,18 @@ def _quality(bundle: Bundle) -> list[str]:
 
 
 def _intervals(bundle: Bundle) -> list[str]:
+    """How wide forecasts are drawn; nothing where no past could say."""
     terms = bundle.card.get("forecast") or {}
-    if not (origins := int(terms.get("origins", 0))):
+    if not terms or terms.get("origins") == 0:
         return []
+    told = (
+        f"revenue forecasts replayed as of {terms['origins']:.0f} past instants"
+        if "origins" in terms
+        else "the backtest of the forecast"
+    )
     return [
-        f"Revenue forecasts replayed as of {origins} past instants: its intervals are drawn "
-        f"{terms['widening']:.2f} times as wide as chance and shocks alone would make them."
+        f"By {told}, intervals of the forecast are drawn {terms['widening']:.2f} times as wide as "
+        "chance and shocks alone would make them."
     ]
 
 

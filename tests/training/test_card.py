@@ -57,3 +57,14 @@ def test_markdown_has_a_heading_a_section(trained):
     text = card_markdown(replace(trained.bundle, version="12"))
     assert text.startswith("# Model card: version 12\n")
     assert text.count("\n## ") == len(card_of(trained.bundle))
+
+
+def test_card_tells_how_wide_forecasts_are_drawn_and_by_what(trained):
+    def lines(**terms):
+        bundle = replace(trained.bundle, card={**trained.bundle.card, "forecast": terms})
+        return card_markdown(bundle)
+
+    assert "replayed as of 24 past instants" in lines(widening=1.25, origins=24.0)
+    assert "1.25 times as wide" in lines(widening=1.25, origins=24.0)
+    assert "By the backtest of the forecast" in lines(widening=1.25, level=1.0)
+    assert "times as wide" not in lines(widening=1.0, origins=0.0)
