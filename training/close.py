@@ -34,7 +34,7 @@ from training.trees import Matrix
 STEPS = {56: 28, 84: 28, 112: 28, 196: 84}
 """Length in days of the step by which each knot after the first builds on an earlier one."""
 EVER_STEP = 28
-EVER_ROUNDS = 3
+EVER_ROUNDS = 2
 
 
 @dataclass(frozen=True)

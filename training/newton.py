@@ -27,9 +27,10 @@ FREE = 1e-6
 """Penalty of the intercept: next to nothing."""
 HALVINGS = 12
 """A Newton step that does not lessen the loss is halved: its quadratic is not true so far away."""
-EVIDENCE_ROUNDS = 6
+EVIDENCE_ROUNDS, EVIDENCE_STEPS = 6, 4
 EVIDENCE_SETTLED = 0.1
-"""Rounds of learning penalties; they end when none changes by more than this, as a logarithm."""
+"""Rounds of learning penalties, and Newton steps in each, which goes on where the last one ended;
+they end when no penalty changes by more than this, as a logarithm."""
 PRIOR_COLUMNS = 1.0
 """Columns' worth of belief that a group is shrunk as all are."""
 MOST_APART = 30.0
@@ -124,7 +125,7 @@ def learned_shrinkage(
     for _ in range(EVIDENCE_ROUNDS):
         penalty = l2 * factor[group]
         intercept, coefficients = newton_logistic(
-            matrix, target, thin * penalty, beta, sample=sample
+            matrix, target, thin * penalty, beta, EVIDENCE_STEPS, sample
         )
         beta = np.append(intercept, coefficients)
         squares = np.bincount(group, coefficients**2)
