@@ -8,6 +8,7 @@ from training.calibration import (
     calibrate,
     deal_weights,
     fit_calibration,
+    level_offset,
     monthly_offset,
     observed_expected,
 )
@@ -122,3 +123,13 @@ def test_observed_over_expected_is_one_where_calibrated():
 
 def test_observed_over_an_expectation_of_nothing_is_not_known():
     assert np.isnan(observed_expected(np.zeros(3), np.zeros(3), np.ones(3)))
+
+
+@pytest.mark.parametrize("slope", [0.4, 0.8, 0.95])
+def test_a_flatter_map_expects_as_many_wins_as_the_one_it_flattens(slope):
+    logits, _, _ = world(4000)
+    rare, weights = logits - 3, deal_weights(np.arange(4000))
+    p = calibrate(rare, slope, level_offset(rare, slope, weights))
+    assert p.sum() == pytest.approx(expit(rare).sum(), rel=1e-4)
+    middle = rare.mean() * (1 - slope)
+    assert calibrate(rare, slope, middle).sum() < 0.995 * expit(rare).sum()
