@@ -78,6 +78,11 @@ class Service:
         view = self.engine.view(parse_as_of(as_of))
         return view, self.sight(request, view)
 
+    def held(self, request: Request, as_of: str | None) -> tuple[View, Sight]:
+        """Give the same of what is in memory, whether or not the store is there."""
+        view = self.engine.held(parse_as_of(as_of))
+        return view, self.sight(request, view)
+
 
 def add_endpoints(app: FastAPI, service: Service) -> None:
     """Add every endpoint."""
@@ -106,13 +111,14 @@ def _add_deals(app: FastAPI, service: Service) -> None:
     @app.post("/predict", response_model=ScoreAnswer, responses=BAD, tags=["deals"])
     def predict(request: Request, asked: PredictRequest) -> Response:
         """Score deals sent whole, with their history and activities; nothing of them is kept."""
-        view, sight = service.view(request, asked.as_of)
+        view, sight = service.held(request, asked.as_of)
         deals, notes = within_sight(asked.deals, view, sight)
         now, pinned = service.engine.clock(), asked.as_of is not None
         sent = with_sent(view, deals, now, pinned=pinned)
         rows = answers.rows_of(sent, [deal.deal_id for deal in deals], reasons=asked.reasons)
         head = answers.head(sent)
-        return _json({**head, "notes": [*head["notes"], *notes], "deals": rows})
+        away = [service.engine.away] if service.engine.away else []
+        return _json({**head, "notes": [*head["notes"], *notes, *away], "deals": rows})
 
     @app.post(
         "/predict/features",
@@ -123,7 +129,7 @@ def _add_deals(app: FastAPI, service: Service) -> None:
     )
     async def predict_features(request: Request) -> Response:
         """Give the probabilities of ready-made features, as the model reads them."""
-        body, view = await request.body(), service.engine.view()
+        body, view = await request.body(), service.engine.held()
         found = await anyio.to_thread.run_sync(predicted, view, body)
         return Response(found, media_type="application/json")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from data.manifest import StoreError
+from data.manifest import StoreError, Version
 from data.settings import Settings, SettingsFileError, load_settings
 from data.store import Store
 from features.history import History
@@ -26,6 +26,8 @@ RETRY = pd.Timedelta(minutes=1)
 """Time after which what could not be loaded is tried again."""
 KEPT = 4
 """Views of other instants that are kept."""
+TOLD = frozenset({"answers", "head", "others"})
+"""What a view remembers with its notices in it: another notice, and it is made anew."""
 
 Clock = Callable[[], pd.Timestamp]
 log = logging.getLogger("dealcast.serving")
@@ -33,6 +35,10 @@ log = logging.getLogger("dealcast.serving")
 
 class NotReadyError(RuntimeError):
     """Nothing can be answered yet; the message says why and what to do."""
+
+
+class StoreAwayError(NotReadyError):
+    """The store that is served cannot be read now; the message says why and what to do."""
 
 
 class FutureError(ValueError):
@@ -75,6 +81,8 @@ class Engine:
         self._current: View | None = None
         self._loaded: Sources | None = None
         self._refused: tuple[Sources | None, pd.Timestamp] | None = None
+        self.away = ""
+        """Why the store cannot be read now; empty while it can."""
         self._reason = "the service is loading the store and the model; try again in some seconds"
         self._refreshing = threading.Lock()
 
@@ -83,8 +91,24 @@ class Engine:
 
         Raises
         ------
+        StoreAwayError
+            While the store that the view was loaded from cannot be read.
         NotReadyError
             While there is no store, no champion, or neither could be loaded.
+        FutureError
+            Where `as_of` lies after now.
+        """
+        if self.away:
+            raise StoreAwayError(self.away)
+        return self.held(as_of)
+
+    def held(self, as_of: pd.Timestamp | None = None) -> View:
+        """Give the view in memory, whether or not its store is there: for deals that are sent.
+
+        Raises
+        ------
+        NotReadyError
+            While nothing was loaded yet.
         FutureError
             Where `as_of` lies after now.
         """
@@ -119,18 +143,21 @@ class Engine:
     def refresh(self) -> bool:
         """Look whether anything moved, and load it; whether there is a new view.
 
-        What cannot be loaded is refused and logged: the view before stays and says so.
+        What cannot be loaded is refused and logged: the view before stays and says so. While the
+        store itself cannot be read, nothing is answered from it.
         """
         with self._refreshing:
             sources = None
             try:
-                sources = self._sources()
+                sources = self._sources(self._latest())
                 if not self._due(sources):
                     return False
                 view = self._load(sources)
                 if self._current is not None:
                     # The old view answers until the new one is as quick.
                     self._prepare(view)
+            except StoreAwayError:
+                return False
             except Exception as error:  # noqa: BLE001 - whatever is broken, the old view must stay
                 self._refuse(sources, error)
                 return False
@@ -145,8 +172,27 @@ class Engine:
             )
             return True
 
-    def _sources(self) -> Sources:
-        latest = self._store.versions()[-1]
+    def _latest(self) -> Version:
+        """Read the newest version of the store; without one, a view of it is out of force."""
+        try:
+            latest = self._store.versions()[-1]
+        except (StoreError, OSError) as error:
+            if self._current is None:
+                raise
+            away = (
+                f"the store that is served is away: put {self._store.root} back, from a backup "
+                f"where it is lost, or import into it anew; what was found: {error}"
+            )
+            if away != self.away:
+                log.error("%s", away)  # noqa: TRY400 - the message says it all
+            self.away = away
+            raise StoreAwayError(away) from error
+        if self.away:
+            log.info("the store can be read again")
+        self.away = ""
+        return latest
+
+    def _sources(self, latest: Version) -> Sources:
         champion = self._tracker.champion_version()
         if not champion:
             raise NotReadyError(f"no model in {self.workspace} yet: run `dealcast train` first")
@@ -206,8 +252,7 @@ class Engine:
         if self._current is not None and new:
             told = f"model {self._current.bundle.version} on data {self._current.data_version}"
             notice = f"what is new cannot be loaded ({reason}); {told} still answers"
-            # Answers already written do not say so yet.
-            memo = {key: kept for key, kept in self._current.memo.items() if key != "answers"}
+            memo = {key: kept for key, kept in self._current.memo.items() if key not in TOLD}
             self._current = replace(self._current, notices=(notice,), memo=memo)
 
     def watch(self, stop: threading.Event) -> None:

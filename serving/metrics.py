@@ -69,7 +69,7 @@ def _registry() -> CollectorRegistry:
 
 def _state_text(engine: Engine) -> str:
     try:
-        view = engine.view()
+        view = engine.held()
     except NotReadyError:
         return _gauge("ready", "whether deals can be scored", "0")
     now = engine.clock()
@@ -78,7 +78,7 @@ def _state_text(engine: Engine) -> str:
     )
     model_age = now.timestamp() - view.bundle.cut / 1e6
     parts = [
-        _gauge("ready", "whether deals can be scored", "1"),
+        _gauge("ready", "whether deals can be scored", str(int(not engine.away))),
         _gauge("stuck", "whether what is new cannot be loaded", str(int(engine.stuck))),
         _gauge("model_info", "model and data that answer", "1", labels),
         _gauge("model_age_seconds", "age of what the model learned last", f"{model_age:.0f}"),

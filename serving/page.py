@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 from serving import feedback
 from serving.access import caller_of
 from serving.endpoints import Service
-from serving.engine import NotReadyError
+from serving.engine import NotReadyError, StoreAwayError
 from serving.figures import add_figures
 from serving.pages.asked import Asked, OutOfSightError, deal_address
 from serving.pages.data import data
@@ -95,7 +95,8 @@ class Site:
             asked.check_owner()
             return make(view, asked)
         except NotReadyError as error:
-            return self._state(asked, name, "starting", 503, detail=str(error))
+            state = "away" if isinstance(error, StoreAwayError) else "starting"
+            return self._state(asked, name, state, 503, detail=str(error))
         except (UnknownDealError, OutOfSightError) as error:
             return self._state(asked, name, "unknown", 404, detail=str(error))
         except DeniedError:

@@ -47,6 +47,6 @@ class QuickFeatures:
         if len(body) > QUICK_BYTES:
             return None
         try:
-            return predicted(self.engine.view(), body)
+            return predicted(self.engine.held(), body)
         except (ProblemError, NotReadyError):
             return None

@@ -1,14 +1,20 @@
 """What the service says while what it needs is away, and that it recovers by itself."""
 
+import json
 import shutil
 import sqlite3
 from pathlib import Path
 
+import httpx
 import pandas as pd
 import pytest
 
+from data.store import Store
+from data.tables import Tables
 from serving import engine as engines
-from serving.engine import Engine
+from serving.engine import Engine, StoreAwayError
+from serving.messages import PREDICT
+from serving.page import ADDRESSES
 from serving.records import FILE, open_records
 
 pytestmark = pytest.mark.slow
@@ -50,23 +56,120 @@ def test_a_store_that_is_away_is_a_503_with_the_reason_until_it_is_back(
     assert client.post("/rank").status_code == 200
 
 
-def test_a_store_that_vanishes_while_serving_is_said_beside_every_answer(
+def test_while_the_store_is_away_what_answers_from_it_is_a_503_with_reason_and_remedy(
+    workspace: Path, clock: Moving, client_of, tmp_path: Path
+) -> None:
+    engine = Engine(workspace, clock)
+    client = client_of(engine, open_records(tmp_path))
+    assert engine.refresh()
+    deal_id = str(engine.view().deals["deal_id"].iloc[0])
+    questions = {
+        "/rank": {"top": 2},
+        "/score": {},
+        "/forecast": {},
+        "/explain": {"deal_id": deal_id},
+        "/changes": {},
+        "/what-if": {"deal_id": deal_id, "amount": 5_000},
+        "/feedback": {"kind": "note", "deal_id": deal_id},
+    }
+    pages = [*ADDRESSES.values(), f"/deals/{deal_id}", "/today.csv?table=deals"]
+
+    def ask() -> dict[str, httpx.Response]:
+        told = {f"POST {path}": client.post(path, body) for path, body in questions.items()}
+        return told | {f"GET {path}": client.get(path) for path in ("/model", "/readyz", *pages)}
+
+    assert {response.status_code for response in ask().values()} == {200}
+    away = (workspace / "store").rename(workspace / "away")
+    engine.refresh()
+    for asked, response in ask().items():
+        assert response.status_code == 503, asked
+        assert "put" in response.text, asked
+        assert str(workspace / "store") in response.text, asked
+    assert client.post("/rank").headers["content-type"] == "application/problem+json"
+    away.rename(workspace / "store")
+    engine.refresh()
+    assert {response.status_code for response in ask().values()} == {200}
+
+
+def test_a_store_that_is_back_answers_as_before_without_being_read_anew(
+    workspace: Path, clock: Moving, client_of
+) -> None:
+    engine = Engine(workspace, clock)
+    client = client_of(engine)
+    assert engine.refresh()
+    before, view = client.post("/rank", {"top": 2}).content, engine.view()
+    away = (workspace / "store").rename(workspace / "away")
+    engine.refresh()
+    with pytest.raises(StoreAwayError):
+        engine.view()
+    away.rename(workspace / "store")
+    assert not engine.refresh()
+    assert engine.view() is view
+    assert client.post("/rank", {"top": 2}).content == before
+
+
+def test_a_manifest_that_cannot_be_read_is_a_store_that_is_away(
+    workspace: Path, clock: Moving, client_of
+) -> None:
+    engine = Engine(workspace, clock)
+    client = client_of(engine)
+    assert engine.refresh()
+    manifest = workspace / "store" / "manifest.json"
+    whole = manifest.read_bytes()
+    for broken in (whole[:-20], b""):
+        manifest.write_bytes(broken)
+        engine.refresh()
+        refused = client.post("/rank")
+        assert refused.status_code == 503
+        assert "damaged" in refused.json()["detail"]
+    manifest.write_bytes(whole)
+    engine.refresh()
+    assert client.post("/rank").status_code == 200
+
+
+def test_while_the_store_is_away_deals_sent_are_answered_from_memory_and_it_is_said(
+    workspace: Path, clock: Moving, client_of
+) -> None:
+    engine = Engine(workspace, clock)
+    client = client_of(engine)
+    assert engine.refresh()
+    features = engine.view().scored.features.iloc[:1]
+    ready = {"columns": [*features], "data": json.loads(features.to_json(orient="values"))}
+    before = client.post("/predict", PREDICT).json()
+    counted = client.post("/predict/features", ready).json()
+    (workspace / "store").rename(workspace / "away")
+    engine.refresh()
+    after = client.post("/predict", PREDICT).json()
+    assert after["deals"] == before["deals"]
+    assert [note for note in after["notes"] if note not in before["notes"]] == [engine.away]
+    assert client.post("/predict/features", ready).json() == counted
+    assert client.get("/healthz").status_code == 200
+    figures = client.get("/metrics").text
+    assert "dealcast_ready 0" in figures
+    assert "dealcast_stuck 0" in figures
+
+
+def test_an_import_that_cannot_be_read_leaves_the_old_answers_and_is_said_beside_them(
     workspace: Path, clock: Moving, client_of
 ) -> None:
     engine = Engine(workspace, clock)
     client = client_of(engine)
     assert engine.refresh()
     before = client.post("/rank", {"top": 2}).json()
-    away = (workspace / "store").rename(workspace / "away")
-    engine.refresh()
+    old = {"top": 2, "as_of": "2026-05-31"}
+    assert client.post("/rank", old).status_code == 200
+    store = Store(workspace / "store")
+    deals = store.read().deals.iloc[:1].assign(deal_id="N")
+    store.merge(Tables.of({"deals": deals}), "more", clock())
+    for file in (workspace / "store" / "deals").glob("*.parquet"):
+        file.write_bytes(b"broken")
+    assert not engine.refresh()
     after = client.post("/rank", {"top": 2}).json()
     assert after["deals"] == before["deals"]
-    assert any("no store" in note for note in after["notes"])
+    assert any("cannot be loaded" in note for note in after["notes"])
+    yesterday = client.post("/rank", old).json()
+    assert any("cannot be loaded" in note for note in yesterday["notes"])
     assert "dealcast_stuck 1" in client.get("/metrics").text
-    away.rename(workspace / "store")
-    clock.now += engines.RETRY + pd.Timedelta(seconds=1)
-    engine.refresh()
-    assert client.post("/rank", {"top": 2}).json()["notes"] == before["notes"]
 
 
 def test_a_locked_database_is_a_503_and_what_needs_none_goes_on(
