@@ -19,7 +19,7 @@ from training.trees import Forest
 DEFAULTS: Mapping[str, Any] = {
     "num_leaves": 7,
     "min_data_in_leaf": 100,
-    "learning_rate": 0.05,
+    "learning_rate": 0.08,
     "lambda_l2": 10.0,
     "feature_fraction": 0.3,
     "max_bin": 63,

@@ -21,7 +21,7 @@ CURVATURE_ROWS = 30_000
 """Rows from which a Newton step takes the curvature: the minimum does not depend on them."""
 CONVERGED = 1e-6
 """Fitting ends when a step gains less than this, in nats a row."""
-USES = 3
+USES = 6
 """Newton steps that share a curvature: it costs most and changes little (the chord method)."""
 FREE = 1e-6
 """Penalty of the intercept: next to nothing."""
