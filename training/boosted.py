@@ -72,12 +72,10 @@ class BoostedModel(Model):
         """The trees as arrays, many times as fast; None where they are of another kind."""
         return Forest.of([self.booster])
 
-    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+    def contributions(self, features: pd.DataFrame) -> Floats:
         """(n, features + 1) TreeSHAP values (Lundberg 2018), additive to the log-odds."""
-        parts = self.booster.predict(
-            features.to_numpy(np.float32), pred_contrib=True, num_threads=1
-        )
-        return pd.DataFrame(parts, features.index, [*features.columns, "base"])
+        rows = features.to_numpy(np.float32)
+        return np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=1), float)
 
     def to_json(self) -> dict[str, Any]:
         """The booster's text."""

@@ -13,7 +13,7 @@ import pandas as pd
 
 from training.close import CloseModel, Panel
 from training.incidence import KNOTS
-from training.learners import grouped
+from training.learners import Groups
 
 if TYPE_CHECKING:
     from training.bundle import Bundle
@@ -38,8 +38,9 @@ def influence(close: CloseModel, panel: Panel, families: Mapping[str, str]) -> d
     if not len(newest):
         return {}
     parts = close.won[INFLUENCE_KNOT].contributions(panel.features.iloc[newest])
-    moved = grouped(parts.drop(columns="base"), families)
-    size = (moved - moved.mean()).abs().mean()
+    by_family = Groups.of([families.get(name, name) for name in panel.features.columns])
+    moved = by_family.sums(parts[:, :-1])
+    size = pd.Series(np.abs(moved - moved.mean(axis=0)).mean(axis=0), by_family.names)
     total = float(size.sum())
     ranked = size.sort_values(ascending=False)
     return {str(name): float(value) / total for name, value in ranked.items() if total > 0}

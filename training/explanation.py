@@ -14,6 +14,7 @@ made coherent, is named `curve`. So for every deal
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -23,9 +24,9 @@ from training.bundle import Bundle
 from training.calibration import calibrate
 from training.close import CloseModel
 from training.incidence import Incidence
-from training.learners import grouped
+from training.learners import Groups
 from training.scoring import Scored
-from training.themes import CURVE, themes_of
+from training.themes import CURVE, theme_of
 
 DAYS = 90
 """Horizon whose probability is explained."""
@@ -74,26 +75,36 @@ def parts_of(bundle: Bundle, features: pd.DataFrame, incidence: Incidence) -> Pa
     high = int(np.clip(np.searchsorted(incidence.knots, DAYS), 1, len(incidence.knots) - 1))
     before, after = incidence.knots[high - 1], incidence.knots[high]
     share = float(np.clip((DAYS - before) / (after - before), 0.0, 1.0))
-    by_theme = (1 - share) * _knot(bundle.close, high - 1, features)
-    by_theme = by_theme.add(share * _knot(bundle.close, high, features), fill_value=0.0)
-    base = by_theme.pop("base").to_numpy(float)
+    themes = _themes(tuple(features.columns.to_numpy(object).tolist()))
+    first, by_first = _knot(bundle.close, high - 1, features, themes)
+    second, by_second = _knot(bundle.close, high, features, themes)
+    base = (1 - share) * first + share * second
+    by_theme = (1 - share) * by_first + share * by_second
     served = log_odds(incidence.won_by(DAYS)[:, 0])
-    by_theme[CURVE] = served - base - by_theme.to_numpy(float).sum(axis=1)
-    return Parts(base, by_theme)
+    curve = served - base - by_theme.sum(axis=1)
+    groups = np.column_stack([by_theme, curve])
+    return Parts(base, pd.DataFrame(groups, features.index, [*themes.names, CURVE]))
 
 
-def _knot(close: CloseModel, knot: int, features: pd.DataFrame) -> pd.DataFrame:
-    """(n, themes + base) parts of the calibrated log-odds of winning by a knot."""
+@lru_cache(maxsize=8)
+def _themes(features: tuple[str, ...]) -> Groups:
+    """Features by the theme that each belongs to."""
+    return Groups.of([theme_of(name) for name in features])
+
+
+def _knot(
+    close: CloseModel, knot: int, features: pd.DataFrame, themes: Groups
+) -> tuple[Floats, Floats]:
+    """(n,) base and (n, themes) parts of the calibrated log-odds of winning by a knot."""
     raw = close.won[knot].contributions(features)
-    by_theme = grouped(raw, themes_of(raw.columns)).astype(float)
-    base = by_theme.pop("base").to_numpy(float)
-    added = by_theme.to_numpy(float).sum(axis=1)
+    base, by_theme = raw[:, -1], themes.sums(raw[:, :-1])
+    added = by_theme.sum(axis=1)
     slope, offset = close.slope[0], close.offset[0]
     start = log_odds(calibrate(base, slope, offset))
     risen = log_odds(calibrate(base + added, slope, offset)) - start
     # Where nothing is added nothing rises; any factor tells that truth.
     factor = risen / np.where(np.abs(added) > 1e-12, added, 1.0)
-    return by_theme.mul(factor, axis=0).assign(base=start)
+    return start, by_theme * factor[:, None]
 
 
 def usual_groups(bundle: Bundle, scored: Scored) -> pd.Series:

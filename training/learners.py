@@ -7,8 +7,9 @@ All learners answer on the logit scale so that they can be averaged and explaine
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -43,8 +44,8 @@ class Model(ABC):
         """(n,) log-odds."""
 
     @abstractmethod
-    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
-        """(n, features + 1) additive parts of the log-odds; column `base` holds the constant."""
+    def contributions(self, features: pd.DataFrame) -> Floats:
+        """(n, features + 1) additive parts of the log-odds; the last column is the constant."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Any]:
@@ -89,16 +90,13 @@ class BlendModel(Model):
         return self.joined([model.logits(features) for model in self.parts])
 
     def joined(self, answers: Sequence[Floats]) -> Floats:
-        """(n,) weighted sum of the parts' log-odds."""
+        """(n,) weighted sum of the parts' log-odds, or (n, columns) of what makes them up."""
         first, *others = (w * part for w, part in zip(self.weights, answers, strict=True))
         return sum(others, start=first)
 
-    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+    def contributions(self, features: pd.DataFrame) -> Floats:
         """(n, features + 1) weighted sum of the parts' contributions."""
-        total = pd.DataFrame(0.0, index=features.index, columns=[*features.columns, "base"])
-        for model, weight in zip(self.parts, self.weights, strict=True):
-            total = total.add(weight * model.contributions(features), fill_value=0.0)
-        return total[[*features.columns, "base"]]
+        return self.joined([model.contributions(features) for model in self.parts])
 
     def to_json(self) -> dict[str, Any]:
         """Parts and weights."""
@@ -141,7 +139,36 @@ class Blend(Learner):
         return total
 
 
-def grouped(contributions: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
-    """(n, groups) contributions summed by the group of their feature."""
-    names = [groups.get(str(column), str(column)) for column in contributions.columns]
-    return contributions.T.groupby(names).sum().T
+@dataclass(frozen=True)
+class Groups:
+    """Columns that are summed by their group.
+
+    Attributes
+    ----------
+    names : (groups,) in alphabetical order
+    order : (columns,) places of the columns, group by group
+    starts : (groups,) where each group begins there
+    """
+
+    names: tuple[str, ...]
+    order: Ints
+    starts: Ints
+
+    @classmethod
+    def of(cls, labels: Sequence[str]) -> Groups:
+        """Group columns by their (columns,) labels."""
+        names, code = np.unique(np.array(labels, object), return_inverse=True)
+        order = np.argsort(code, kind="stable")
+        starts = np.searchsorted(code[order], np.arange(len(names)))
+        return cls(tuple(names.tolist()), order, starts)
+
+    def sums(self, columns: Floats) -> Floats:
+        """(n, groups) sums of (n, columns)."""
+        found: Floats = np.add.reduceat(columns.take(self.order, axis=1), self.starts, axis=1)
+        return found
+
+
+@lru_cache(maxsize=32)
+def places(names: tuple[str, ...], wanted: tuple[str, ...]) -> Ints:
+    """(wanted,) places of names among others."""
+    return np.array([names.index(name) for name in wanted], np.int64)

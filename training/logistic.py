@@ -7,6 +7,7 @@ averaged, each mends the other's faults.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ import pandas as pd
 
 from features.windows import Bools, Floats, Ints
 from training.basis import QUANTILES, Basis, learn_basis
-from training.learners import Learner, Model
+from training.flat import FlatBasis
+from training.learners import Groups, Learner, Model, places
 from training.newton import learned_shrinkage, newton_logistic, rows_for_each
 
 MOST_ROWS = 120_000
@@ -47,14 +49,26 @@ class LogisticModel(Model):
         total: Floats = self.intercept + np.einsum("ij,j->i", matrix, self.coefficients)
         return total
 
-    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+    def contributions(self, features: pd.DataFrame) -> Floats:
         """(n, features + 1) coefficient x standardised column, summed by feature."""
-        matrix, owner = self.basis.columns(features)
-        parts = pd.DataFrame(matrix * self.coefficients, features.index, owner)
-        summed = parts.T.groupby(level=0).sum().T
-        return summed.reindex(columns=[*features.columns, "base"], fill_value=0.0).assign(
-            base=self.intercept
+        names, flat, owners = self._laid_out
+        given = tuple(features.columns.to_numpy(object).tolist())
+        rows = features.to_numpy(np.float32).take(places(given, names), axis=1)
+        parts = np.zeros((len(rows), len(given) + 1))
+        parts[:, places(given, owners.names)] = owners.sums(
+            flat.columns(rows.T) * self.coefficients
         )
+        parts[:, -1] = self.intercept
+        return parts
+
+    @cached_property
+    def _laid_out(self) -> tuple[tuple[str, ...], FlatBasis, Groups]:
+        """Features read, the basis laid out for them in this order, and whose each column is."""
+        stage = ("stage_code",) if self.basis.stages else ()
+        names = tuple(dict.fromkeys((*self.basis.features, *stage)))
+        nobody = pd.DataFrame(np.zeros((0, len(names))), columns=list(names))
+        _, owner = self.basis.columns(nobody)
+        return names, FlatBasis.of(self.basis, names), Groups.of(owner)
 
     def to_json(self) -> dict[str, Any]:
         """Basis and coefficients."""

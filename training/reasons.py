@@ -17,7 +17,7 @@ from features.windows import Ints
 from training.bundle import Bundle
 from training.explanation import DAYS, parts_of, points_each, usual_groups
 from training.learners import expit
-from training.scoring import Scored
+from training.scoring import FACTS, Scored
 from training.sentences import Facts, days_text, reads_as, sentence
 from training.themes import CURVE
 
@@ -81,9 +81,10 @@ def explain(
     parts = parts_of(bundle, scored.features.iloc[rows], curves).against(usual)
     served, start = curves.won_by(DAYS)[:, 0], expit(parts.base)
     each = points_each(start, served)
-    ids = scored.frame["deal_id"].iloc[rows]
+    ids = scored.columns["deal_id"][rows]
     told = facts_of(bundle, scored, rows)
-    groups = parts.groups.to_dict("records")
+    themes = parts.groups.columns.tolist()
+    groups = [dict(zip(themes, part, strict=True)) for part in parts.groups.to_numpy().tolist()]
     return [
         Explanation(
             deal_id, float(p), float(p0), float(base), group,
@@ -112,16 +113,21 @@ def reason_texts(bundle: Bundle, scored: Scored) -> list[str]:
 def facts_of(bundle: Bundle, scored: Scored, rows: Ints) -> list[dict[str, Any]]:
     """What sentences about deals are made of, with how long deals won from their stage waited."""
     waits: Mapping[str, float] = bundle.card.get("usual_waits", {})
-    facts = scored.facts.iloc[rows]
     custom = custom_values(bundle, scored.features.iloc[rows])
-    shown = scored.frame[["owner_id", "amount"]].iloc[rows].to_numpy(object)
-    facts = facts.assign(
-        custom=pd.Series(custom, facts.index, object),
-        usual_wait=facts["stage"].map(waits).astype(float),
-        owner_id=shown[:, 0],
-        amount=shown[:, 1],
-    )
-    return [dict(zip(facts.columns, row, strict=True)) for row in facts.to_numpy(object)]
+    shown = (scored.columns[name][rows].tolist() for name in ("stage", "owner_id", "amount"))
+    return [
+        {
+            **dict(zip(FACTS, told, strict=True)),
+            "stage": stage,
+            "custom": own,
+            "usual_wait": waits.get(stage, np.nan),
+            "owner_id": owner,
+            "amount": amount,
+        }
+        for told, own, stage, owner, amount in zip(
+            scored.told[rows].tolist(), custom, *shown, strict=True
+        )
+    ]
 
 
 def custom_values(bundle: Bundle, features: pd.DataFrame) -> list[dict[str, str]]:

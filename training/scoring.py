@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from features.snapshots import Snapshots, is_stale, open_deals
 from features.windows import DAY, Floats, Ints
 from training.bundle import Bundle
 from training.incidence import Incidence
+from training.learners import places
 
 Columns = Mapping[str, Any]
 """Arrays of one length by name: of numpy, texts or times."""
@@ -125,12 +126,7 @@ def _features(
     matrix = compute_features(history, bundle.vocabulary, snapshots, names).to_numpy()
     read = matrix[:, : len(bundle.features)]
     features = pd.DataFrame(read, columns=as_index(names[: len(bundle.features)]))
-    return features, matrix[:, _places(names, FACTS)]
-
-
-@lru_cache(maxsize=16)
-def _places(names: tuple[str, ...], wanted: tuple[str, ...]) -> Ints:
-    return np.array([names.index(name) for name in wanted])
+    return features, matrix[:, places(names, FACTS)]
 
 
 def _columns(

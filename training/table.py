@@ -36,19 +36,19 @@ class TableModel(Model):
         stage, band = _cell(features, self.stages, self.ages)
         return logit(self.cells[stage, band])
 
-    def contributions(self, features: pd.DataFrame) -> pd.DataFrame:
+    def contributions(self, features: pd.DataFrame) -> Floats:
         """(n, features + 1) stage's part, age's part within the stage, and the base."""
         stage, band = _cell(features, self.stages, self.ages)
         by_stage = logit(self.cells.mean(axis=1))
         base = float(logit(np.array([self.cells.mean()]))[0])
-        parts = pd.DataFrame(0.0, index=features.index, columns=[*features.columns, "base"])
+        names = features.columns.tolist()
+        parts = np.zeros((len(features), len(names) + 1))
         stage_part, total = by_stage[stage] - base, logit(self.cells[stage, band])
-        if "stage_code" in parts:
-            parts["stage_code"] = stage_part
-            parts["age_days"] = total - base - stage_part
-        else:
-            parts["age_days"] = total - base
-        parts["base"] = base
+        if "stage_code" in names:
+            parts[:, names.index("stage_code")] = stage_part
+            total = total - stage_part
+        parts[:, names.index("age_days")] = total - base
+        parts[:, -1] = base
         return parts
 
     def to_json(self) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from features.catalogue import CATALOGUE
 
 THEMES = {
@@ -25,16 +23,9 @@ CURVE = "curve"
 
 
 def theme_of(feature: str) -> str:
-    """Theme of a feature, `base` of the constant; else its family."""
-    if feature == "base":
-        return "base"
+    """Theme of a feature; else its family."""
     for theme, words in THEMES.items():
         if any(word in feature for word in words):
             return theme
     found = CATALOGUE.get(feature)
     return found.family if found else "custom"
-
-
-def themes_of(features: Iterable[object]) -> dict[str, str]:
-    """Theme by feature."""
-    return {str(name): theme_of(str(name)) for name in features}

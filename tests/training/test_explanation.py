@@ -14,9 +14,9 @@ from training.explanation import (
     usual_groups,
 )
 from training.incidence import Incidence
-from training.learners import grouped
+from training.learners import Groups
 from training.scoring import score
-from training.themes import CURVE, theme_of, themes_of
+from training.themes import CURVE, theme_of
 
 TIERS = ("table", "logistic", "blend", "full")
 
@@ -58,10 +58,13 @@ def test_the_curve_is_a_small_part_for_the_themes_tell_nearly_all(bundle, scored
 
 
 def test_themes_add_up_to_what_their_features_do(bundle, scored):
-    raw = bundle.close.won[2].contributions(scored.features)
-    by_theme = grouped(raw, themes_of(raw.columns))
-    assert by_theme.sum(axis=1).to_numpy() == pytest.approx(raw.sum(axis=1).to_numpy(), abs=1e-9)
-    assert set(by_theme) == {theme_of(str(name)) for name in raw}
+    raw = bundle.close.won[2].contributions(scored.features)[:, :-1]
+    themes = [theme_of(name) for name in scored.features]
+    by_theme = Groups.of(themes)
+    for name, column in zip(by_theme.names, by_theme.sums(raw).T, strict=True):
+        own = raw[:, [theme == name for theme in themes]]
+        assert column == pytest.approx(own.sum(axis=1), abs=1e-9)
+    assert set(by_theme.names) == set(themes)
 
 
 def test_all_deals_share_the_base(bundle, scored):

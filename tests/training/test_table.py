@@ -52,4 +52,4 @@ def test_without_stages_the_table_is_of_age_alone():
     assert young > 0.8
     assert old < 0.1
     parts = model.contributions(features.iloc[:50])
-    assert parts.sum(axis=1).to_numpy() == pytest.approx(model.logits(features.iloc[:50]))
+    assert parts.sum(axis=1) == pytest.approx(model.logits(features.iloc[:50]))
