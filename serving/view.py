@@ -118,11 +118,11 @@ class View:
         _ = self.fall
 
     @property
-    def usual(self) -> pd.Series:
+    def usual(self) -> dict[str, float]:
         """Usual contribution of each theme among the open deals of the store."""
         if "usual" not in self.memo:
             self.memo["usual"] = usual_groups(self.bundle, self.scored)
-        found: pd.Series = self.memo["usual"]
+        found: dict[str, float] = self.memo["usual"]
         return found
 
     def ago(self, days: int) -> Scored:

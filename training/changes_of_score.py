@@ -134,7 +134,7 @@ class _Side:
             scored.frame["deal_id"].iloc[rows].tolist(),
             scored.snapshots.time[rows],
             curves.won_by(DAYS)[:, 0],
-            parts.groups.reset_index(drop=True).assign(base=parts.base),
+            parts.groups.assign(base=parts.base),
             facts_of(bundle, scored, rows),
         )
 

@@ -13,6 +13,7 @@ made coherent, is named `curve`. So for every deal
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -45,21 +46,28 @@ class Parts:
     Attributes
     ----------
     base : (n,) what the deals share
-    groups : (n, themes + 1) what each theme adds, and `curve`
+    themes : names of what is added: themes and, last, `curve`
+    added : (n, themes) what each of them adds
     """
 
     base: Floats
-    groups: pd.DataFrame
+    themes: tuple[str, ...]
+    added: Floats
+
+    @property
+    def groups(self) -> pd.DataFrame:
+        """(n, themes) what each theme adds, as a table."""
+        return pd.DataFrame(self.added, columns=list(self.themes))
 
     def logits(self) -> Floats:
         """(n,) log-odds of the served probability: the sum of all."""
-        total: Floats = self.base + self.groups.to_numpy(float).sum(axis=1)
+        total: Floats = self.base + self.added.sum(axis=1)
         return total
 
-    def against(self, usual: pd.Series) -> Parts:
-        """Move what is usual of each theme into the base: the groups are told against it."""
-        usual = usual.reindex(self.groups.columns, fill_value=0.0)
-        return Parts(self.base + float(usual.sum()), self.groups - usual)
+    def against(self, usual: Mapping[str, float]) -> Parts:
+        """Move what is usual of each theme into the base: the others are told against it."""
+        moved = np.array([usual.get(theme, 0.0) for theme in self.themes])
+        return Parts(self.base + moved.sum(), self.themes, self.added - moved)
 
 
 def parts_of(bundle: Bundle, features: pd.DataFrame, incidence: Incidence) -> Parts:
@@ -71,7 +79,7 @@ def parts_of(bundle: Bundle, features: pd.DataFrame, incidence: Incidence) -> Pa
     incidence : the curves served for the same n deals
     """
     if not len(features):
-        return Parts(np.zeros(0), pd.DataFrame({CURVE: np.zeros(0)}))
+        return Parts(np.zeros(0), (CURVE,), np.zeros((0, 1)))
     high = int(np.clip(np.searchsorted(incidence.knots, DAYS), 1, len(incidence.knots) - 1))
     before, after = incidence.knots[high - 1], incidence.knots[high]
     share = float(np.clip((DAYS - before) / (after - before), 0.0, 1.0))
@@ -82,8 +90,7 @@ def parts_of(bundle: Bundle, features: pd.DataFrame, incidence: Incidence) -> Pa
     by_theme = (1 - share) * by_first + share * by_second
     served = log_odds(incidence.won_by(DAYS)[:, 0])
     curve = served - base - by_theme.sum(axis=1)
-    groups = np.column_stack([by_theme, curve])
-    return Parts(base, pd.DataFrame(groups, features.index, [*themes.names, CURVE]))
+    return Parts(base, (*themes.names, CURVE), np.column_stack([by_theme, curve]))
 
 
 @lru_cache(maxsize=8)
@@ -107,7 +114,7 @@ def _knot(
     return start, by_theme * factor[:, None]
 
 
-def usual_groups(bundle: Bundle, scored: Scored) -> pd.Series:
+def usual_groups(bundle: Bundle, scored: Scored) -> dict[str, float]:
     """Median of each theme over the scored deals: what all deals share is no reason for one.
 
     Asked once of all open deals and handed to whoever explains some of them, it makes a deal's
@@ -117,8 +124,10 @@ def usual_groups(bundle: Bundle, scored: Scored) -> pd.Series:
     spread = np.linspace(0, many - 1, min(many, YARDSTICK)).astype(np.int64)
     curves = scored.incidence
     curves = replace(curves, won=curves.won[spread], lost=curves.lost[spread])
-    groups = parts_of(bundle, scored.features.iloc[spread], curves).groups
-    return groups.median() if many > FEW else pd.Series(0.0, groups.columns)
+    parts = parts_of(bundle, scored.features.iloc[spread], curves)
+    if many <= FEW:
+        return dict.fromkeys(parts.themes, 0.0)
+    return dict(zip(parts.themes, np.median(parts.added, axis=0).tolist(), strict=True))
 
 
 def log_odds(p: Floats) -> Floats:

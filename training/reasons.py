@@ -64,7 +64,10 @@ class Explanation:
 
 
 def explain(
-    bundle: Bundle, scored: Scored, rows: Ints | None = None, usual: pd.Series | None = None
+    bundle: Bundle,
+    scored: Scored,
+    rows: Ints | None = None,
+    usual: Mapping[str, float] | None = None,
 ) -> list[Explanation]:
     """Explain rows of `scored`, by default all.
 
@@ -83,8 +86,7 @@ def explain(
     each = points_each(start, served)
     ids = scored.columns["deal_id"][rows]
     told = facts_of(bundle, scored, rows)
-    themes = parts.groups.columns.tolist()
-    groups = [dict(zip(themes, part, strict=True)) for part in parts.groups.to_numpy().tolist()]
+    groups = [dict(zip(parts.themes, part, strict=True)) for part in parts.added.tolist()]
     return [
         Explanation(
             deal_id, float(p), float(p0), float(base), group,
