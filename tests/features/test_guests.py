@@ -43,13 +43,15 @@ def assert_as_in_the_store(
     words: Vocabulary,
     as_of: int | Ints,
     ids: list[str],
+    asked: Ints | None = None,
 ) -> None:
+    """Compare every feature of guests, all or those `asked` (codes), each as of an instant."""
     names = list(available_features(whole, words))
     assert list(guests.deal_ids) == ids
-    every = np.arange(len(ids))
-    at = np.broadcast_to(np.array(as_of), len(ids))
-    found = values(guests_at(guests, words, every, at, names), names)
-    deal = np.array([whole.position_of[deal_id] for deal_id in ids])
+    asked = np.arange(len(ids)) if asked is None else asked
+    at = np.broadcast_to(np.array(as_of), len(asked))
+    found = values(guests_at(guests, words, asked, at, names), names)
+    deal = np.array([whole.position_of[ids[code]] for code in asked])
     expected = values(At(whole, words, deal, at), names)
     for name in names:
         # Only NaN may differ from itself: every other bit counts.
@@ -146,6 +148,57 @@ def test_guests_are_counted_as_of_the_instant_of_each(
         guests = received(History.of(store), Arriving.of(sent))
         assert guests is not None
         assert_as_in_the_store(history, guests, words, instants, names)
+
+
+def test_guest_that_is_not_known_yet_is_no_open_deal_of_its_account_and_owner(
+    demo_tables: Tables, words: Vocabulary, ids: list[str]
+) -> None:
+    changes = demo_tables.deal_history
+    age = demo_tables.deals.set_index("deal_id").loc[ids, "created_at"].sort_values()
+    pair = [age.index[0], age.index[-1]]
+    owners = (changes["property"] == "owner_id") & changes["deal_id"].isin(pair)
+    deals = demo_tables.deals
+    account = deals["account_id"].mode()[0]
+    tables = replace(
+        demo_tables,
+        deals=deals.assign(
+            account_id=deals["account_id"].mask(deals["deal_id"].isin(pair), account)
+        ),
+        deal_history=changes.assign(
+            value=changes["value"].mask(owners, changes.loc[owners, "value"].iloc[0])
+        ),
+    )
+    whole, sent = History.of(tables), tables.select(pair)
+    guests = received(History.of(without(tables, pair)), Arriving.of(sent))
+    assert guests is not None
+    names = list(sent.deals["deal_id"])
+    older = names.index(pair[0])
+    since = int(guests.known_from[1 - older])
+    instants = since + np.array([-DAY, 0, 1, DAY])
+    asked = np.full(len(instants), older)
+    assert_as_in_the_store(whole, guests, words, instants, names, asked)
+    beside = "account_open_beside_count"
+    found = values(guests_at(guests, words, asked, instants, [beside]), [beside])[beside]
+    assert np.diff(found).tolist() == [0, 1, 0]
+
+
+def test_facts_of_guests_count_from_the_instant_after_they_were_known(
+    demo_tables: Tables, history: History, words: Vocabulary, as_of: int, ids: list[str]
+) -> None:
+    chosen = ids[:8]
+    sent = demo_tables.select(chosen)
+    guests = received(History.of(without(demo_tables, chosen)), Arriving.of(sent))
+    assert guests is not None
+    events, stages = guests.activities, guests.stages
+    facts = [(events.group, events.time), (events.group, events.values["recorded"])]
+    facts.append((stages.group, stages.time))
+    deal = np.concatenate([group for group, _ in facts])
+    time = np.concatenate([np.asarray(at, np.int64) for _, at in facts])
+    kept = (time > guests.known_from[deal]) & (time < as_of)
+    deal, time = np.unique([deal[kept], time[kept]], axis=1)
+    assert (events.values["meeting"] & (events.values["recorded"] < events.time)).any()
+    for instants in (time, time + 1):
+        assert_as_in_the_store(history, guests, words, instants, list(sent.deals["deal_id"]), deal)
 
 
 def test_guest_takes_the_place_of_the_deal_of_its_name(
