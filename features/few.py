@@ -120,6 +120,8 @@ class Counts:
 
     def count(self, group: Ints, time: Ints) -> Floats:
         """(n,) number of each group at each instant."""
+        if len(group) == 1:
+            return np.array([np.count_nonzero(self._at(time.item()) == group)], float)
         found = np.zeros(len(group))
         for instant in {*time.tolist()}:
             codes, rows = np.sort(self._at(instant)), time == instant

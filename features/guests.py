@@ -117,6 +117,11 @@ class GuestHistory(History):
         """The store, among whose deals they stand."""
         return self.store
 
+    @property
+    def counted(self) -> tuple[History, ...]:
+        """Histories whose facts are counted apart: the guests, then any deals they replace."""
+        return (self, self.replaced) if self.replaced.size else (self,)
+
     def told(self, column: str, deals: Ints) -> Any:
         """(n,) what was sent of some deals, as objects; None where nothing had that name."""
         known = self.sent.get(column)
@@ -195,11 +200,11 @@ class _GuestAt(_AmongAt):
         if base in OWN:
             found: Any = Counts(self._few(guests), OWN[base])
         elif base in SHARED:
-            own, replaced = (Counts(self._few(w), SHARED[base]) for w in (guests, guests.replaced))
-            found = Joint((self.store.indexes[name], own), (replaced,))
+            own, *less = (Counts(self._few(whose), SHARED[base]) for whose in guests.counted)
+            found = Joint((self.store.indexes[name], own), tuple(less))
         elif base == "stays":
-            stays, others = (self._stays(whose) for whose in (guests, guests.replaced))
-            found = Joint((self.store.indexes[name], stays), (others,))
+            stays, *others = (self._stays(whose) for whose in guests.counted)
+            found = Joint((self.store.indexes[name], stays), tuple(others))
         else:
             found = super().index(name, build)
         answer: T = found

@@ -22,6 +22,7 @@ import pandas as pd
 from features.catalogue import CATALOGUE
 from features.history import WON, History
 from features.windows import SECOND, Bools, Floats
+from training.boosted import BoostedModel
 from training.close import Panel
 
 ENOUGH_WINS = 400
@@ -59,15 +60,14 @@ class LogModel:
         """(n,) expected logarithm."""
         if not self.text or not len(features):
             return np.full(len(features), self.constant)
-        matrix = features.to_numpy(np.float32)
-        return np.asarray(self.booster.predict(matrix, num_threads=1), float)
+        return self._boosted.logits(features)
 
     @cached_property
-    def booster(self) -> lgb.Booster:
-        """Parsed once."""
-        return lgb.Booster(model_str=self.text)
+    def _boosted(self) -> BoostedModel:
+        """Laid out once; of a regression the raw score is the answer."""
+        return BoostedModel(self.text)
 
-    @property
+    @cached_property
     def smearing(self) -> float:
         """Mean of exp(error): what turns the exponent of a mean log into a mean (Duan 1983)."""
         return float(np.exp(self.errors).mean()) if len(self.errors) else 1.0

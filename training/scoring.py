@@ -223,8 +223,14 @@ def team_of(history: History, owner: pd.Series) -> pd.Series:
 
 
 def _teams(history: History, owner: Objects) -> list[str | None]:
-    teams: dict[str, str] = {}
-    told = (history.tables.owners[name].to_numpy(object) for name in ("owner_id", "team"))
-    for name, team in zip(*told, strict=True):
-        teams.setdefault(name, team)
+    whole = history.whole
+    teams = whole.index("team_names", lambda: _team_names(whole.tables.owners))
     return [teams.get(each) for each in owner]
+
+
+def _team_names(owners: pd.DataFrame) -> dict[str, str]:
+    """Team of each owner, by the first row that names it."""
+    teams: dict[str, str] = {}
+    for name, team in owners[["owner_id", "team"]].itertuples(index=False):
+        teams.setdefault(name, team)
+    return teams
