@@ -30,6 +30,13 @@ def without(tables: Tables, ids: list[str]) -> Tables:
     return Tables.of(frames)
 
 
+def sent_whole(store: Tables, sent: Tables) -> GuestHistory:
+    """Receive deals that are sent to a store."""
+    guests = received(History.of(store), Arriving.of(sent))
+    assert guests is not None
+    return guests
+
+
 def values(at: At, names: list[str]) -> dict[str, Floats]:
     """Each feature in full precision."""
     features = CATALOGUE | custom_features(at.vocabulary)
@@ -111,8 +118,7 @@ def test_guests_in_a_renamed_stage_are_as_in_the_store(
     assert words.renamed == {"offer": "proposal"}
     sent = tables.select(chosen)
     for store in (tables, without(tables, chosen)):
-        guests = received(History.of(store), Arriving.of(sent))
-        assert guests is not None
+        guests = sent_whole(store, sent)
         assert_as_in_the_store(whole, guests, words, as_of, list(sent.deals["deal_id"]))
 
 
@@ -122,8 +128,7 @@ def test_contacts_of_one_address_are_one_person_for_guests_too(
     people = demo_tables.contacts
     tables = replace(demo_tables, contacts=people.assign(email=people["account_id"]))
     whole, sent = History.of(tables), tables.select(ids[:6])
-    guests = received(History.of(without(tables, ids[:6])), Arriving.of(sent))
-    assert guests is not None
+    guests = sent_whole(without(tables, ids[:6]), sent)
     assert_as_in_the_store(whole, guests, words, as_of, list(sent.deals["deal_id"]))
 
 
@@ -132,8 +137,7 @@ def test_guests_that_come_together_see_each_other(
 ) -> None:
     chosen = ids[:8]
     sent = demo_tables.select(chosen)
-    guests = received(History.of(without(demo_tables, chosen)), Arriving.of(sent))
-    assert guests is not None
+    guests = sent_whole(without(demo_tables, chosen), sent)
     assert_as_in_the_store(history, guests, words, as_of, list(sent.deals["deal_id"]))
 
 
@@ -145,8 +149,7 @@ def test_guests_are_counted_as_of_the_instant_of_each(
     names = list(sent.deals["deal_id"])
     instants = as_of - np.arange(len(chosen)) % 3 * 20 * DAY
     for store in (without(demo_tables, chosen), demo_tables):
-        guests = received(History.of(store), Arriving.of(sent))
-        assert guests is not None
+        guests = sent_whole(store, sent)
         assert_as_in_the_store(history, guests, words, instants, names)
 
 
@@ -169,8 +172,7 @@ def test_guest_that_is_not_known_yet_is_no_open_deal_of_its_account_and_owner(
         ),
     )
     whole, sent = History.of(tables), tables.select(pair)
-    guests = received(History.of(without(tables, pair)), Arriving.of(sent))
-    assert guests is not None
+    guests = sent_whole(without(tables, pair), sent)
     names = list(sent.deals["deal_id"])
     older = names.index(pair[0])
     since = int(guests.known_from[1 - older])
@@ -187,8 +189,7 @@ def test_facts_of_guests_count_from_the_instant_after_they_were_known(
 ) -> None:
     chosen = ids[:8]
     sent = demo_tables.select(chosen)
-    guests = received(History.of(without(demo_tables, chosen)), Arriving.of(sent))
-    assert guests is not None
+    guests = sent_whole(without(demo_tables, chosen), sent)
     events, stages = guests.activities, guests.stages
     facts = [(events.group, events.time), (events.group, events.values["recorded"])]
     facts.append((stages.group, stages.time))

@@ -39,6 +39,14 @@ def workspace(firm: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(firm, tmp_path / "copy"))
 
 
+@pytest.fixture
+def served(workspace: Path, clock: Moving, client_of):
+    """An engine that has loaded the workspace, and a client of it."""
+    engine = Engine(workspace, clock)
+    assert engine.refresh()
+    return engine, client_of(engine)
+
+
 def test_a_store_that_is_away_is_a_503_with_the_reason_until_it_is_back(
     workspace: Path, clock: Moving, client_of
 ) -> None:
@@ -92,11 +100,9 @@ def test_while_the_store_is_away_what_answers_from_it_is_a_503_with_reason_and_r
 
 
 def test_a_store_that_is_back_answers_as_before_without_being_read_anew(
-    workspace: Path, clock: Moving, client_of
+    workspace: Path, served
 ) -> None:
-    engine = Engine(workspace, clock)
-    client = client_of(engine)
-    assert engine.refresh()
+    engine, client = served
     before, view = client.post("/rank", {"top": 2}).content, engine.view()
     away = (workspace / "store").rename(workspace / "away")
     engine.refresh()
@@ -108,12 +114,8 @@ def test_a_store_that_is_back_answers_as_before_without_being_read_anew(
     assert client.post("/rank", {"top": 2}).content == before
 
 
-def test_a_manifest_that_cannot_be_read_is_a_store_that_is_away(
-    workspace: Path, clock: Moving, client_of
-) -> None:
-    engine = Engine(workspace, clock)
-    client = client_of(engine)
-    assert engine.refresh()
+def test_a_manifest_that_cannot_be_read_is_a_store_that_is_away(workspace: Path, served) -> None:
+    engine, client = served
     manifest = workspace / "store" / "manifest.json"
     whole = manifest.read_bytes()
     for broken in (whole[:-20], b""):
@@ -128,11 +130,9 @@ def test_a_manifest_that_cannot_be_read_is_a_store_that_is_away(
 
 
 def test_while_the_store_is_away_deals_sent_are_answered_from_memory_and_it_is_said(
-    workspace: Path, clock: Moving, client_of
+    workspace: Path, served
 ) -> None:
-    engine = Engine(workspace, clock)
-    client = client_of(engine)
-    assert engine.refresh()
+    engine, client = served
     features = engine.view().scored.features.iloc[:1]
     ready = {"columns": [*features], "data": json.loads(features.to_json(orient="values"))}
     before = client.post("/predict", PREDICT).json()
@@ -150,11 +150,9 @@ def test_while_the_store_is_away_deals_sent_are_answered_from_memory_and_it_is_s
 
 
 def test_an_import_that_cannot_be_read_leaves_the_old_answers_and_is_said_beside_them(
-    workspace: Path, clock: Moving, client_of
+    workspace: Path, clock: Moving, served
 ) -> None:
-    engine = Engine(workspace, clock)
-    client = client_of(engine)
-    assert engine.refresh()
+    engine, client = served
     before = client.post("/rank", {"top": 2}).json()
     old = {"top": 2, "as_of": "2026-05-31"}
     assert client.post("/rank", old).status_code == 200

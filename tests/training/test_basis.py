@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from tests.training.drawn import staged
 from training.basis import MOST_SLOPES, learn_basis
 
 
@@ -19,14 +20,6 @@ def test_infinite_values_do_not_spoil_the_basis():
     basis = learn_basis(features, ())
     assert np.isfinite(basis.mean).all()
     assert np.isfinite(basis.columns(features)[0]).all()
-
-
-def staged(stages, numbers, count=4000):
-    rng = np.random.default_rng(5)
-    frame = pd.DataFrame(rng.normal(0, 1, (count, numbers))).add_prefix("number_")
-    return frame.assign(
-        stage_code=rng.integers(0, stages, count).astype(float), age_days=1.0 * rng.random(count)
-    )
 
 
 def test_with_slopes_every_number_has_a_slope_by_stage():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from data.tables import Tables
 from features.history import History
 from features.windows import DAY
+from tests.training.drawn import won_in_a_week
 from training.hindsight import MOST_ORIGINS, learned_widening, replayed
 from training.widening import ADAPTIVE_FROM
 
@@ -17,15 +17,9 @@ MICROS = int(CUT.as_unit("us").asm8.astype("int64"))
 DAYS = 960
 
 
-def firm(rate, seed=0):
-    """Deals that all are won a week after they come, so many a day by days before the cut."""
-    rng = np.random.default_rng(seed)
-    back = np.arange(DAYS, 0, -1)
-    counts = rng.poisson([rate(int(b)) for b in back])
-    created = CUT - pd.to_timedelta(np.repeat(back, counts) - 0.4, unit="D")
-    deals = pd.DataFrame({"created": created.round("s")})
-    deals["closed"] = deals["created"] + pd.Timedelta("7D")
-    return deals.assign(won=True).query("closed < @CUT")
+def firm(rate):
+    """Deals won in a week, so many a day by days before the cut."""
+    return won_in_a_week([rate(back) for back in range(DAYS, 0, -1)], CUT)
 
 
 def steady(_):

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.training.test_basis import staged
+from tests.training.drawn import staged
 from training.learners import expit
 from training.logistic import Logistic
 

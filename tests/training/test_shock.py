@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from data.tables import Tables
 from features.history import History
 from features.windows import DAY
+from tests.training.drawn import won_in_a_week
 from training.shock import LEAST_SD, PRIOR_SD, QUARTER_DAYS, came, foreseen, shock_at
 
 CUT = pd.Timestamp("2024-06-01", tz="UTC")
@@ -14,15 +14,10 @@ MICROS = int(CUT.as_unit("us").asm8.astype("int64"))
 DAYS = 900
 
 
-def firm(by_quarter, seed=0):
-    """Deals that all are won a week after they come; their number a day goes by the quarter."""
-    rng = np.random.default_rng(seed)
-    back = np.arange(DAYS, 0, -1)
-    counts = rng.poisson([by_quarter[int(b - 1) // QUARTER_DAYS % len(by_quarter)] for b in back])
-    created = CUT - pd.to_timedelta(np.repeat(back, counts) - 0.4, unit="D")
-    deals = pd.DataFrame({"created": created.round("s")})
-    deals["closed"] = deals["created"] + pd.Timedelta("7D")
-    return deals.assign(won=True).query("closed < @CUT")
+def firm(by_quarter):
+    """Deals won in a week; their number a day goes by the quarter before the cut."""
+    quarters = [(back - 1) // QUARTER_DAYS % len(by_quarter) for back in range(DAYS, 0, -1)]
+    return won_in_a_week([by_quarter[quarter] for quarter in quarters], CUT)
 
 
 def test_wins_of_a_steady_firm_are_foreseen_and_its_shock_is_small(make_history):
