@@ -22,7 +22,7 @@ import pandas as pd
 from features.catalogue import CATALOGUE
 from features.history import WON, History
 from features.windows import SECOND, Bools, Floats
-from training.boosted import BoostedModel
+from training.boosted import THREADS, BoostedModel
 from training.close import Panel
 
 ENOUGH_WINS = 400
@@ -44,7 +44,7 @@ PARAMS: Mapping[str, Any] = {
     "deterministic": True,
     "force_col_wise": True,
     "seed": 0,
-    "num_threads": 1,
+    "num_threads": THREADS,
 }
 
 
@@ -180,7 +180,8 @@ def _fit_log(
 
 
 def _boosted(matrix: npt.NDArray[np.float32], goal: Floats) -> lgb.Booster:
-    data = lgb.Dataset(matrix, label=goal, params={"max_bin": 63, "verbose": -1})
+    bins = {"max_bin": 63, "verbose": -1, "num_threads": THREADS}
+    data = lgb.Dataset(matrix, label=goal, params=bins)
     return lgb.train(dict(PARAMS), data, num_boost_round=ROUNDS)
 
 

@@ -41,6 +41,12 @@ CAREFUL: Mapping[str, Any] = {
 """For few deals: shallower trees, larger leaves, fewer of them."""
 ROOMY: Mapping[str, Any] = {**DEFAULTS, "num_leaves": 15, "rounds": 600}
 """For many deals: larger trees, and more of them."""
+THREADS = 1
+"""LightGBM's threads wait for each other by spinning: on a busy machine two are ten times slower
+than one, so chains and origins run side by side instead. How many there are is one number for the
+whole process, and making a dataset sets it, too: were it another there, a model in the making
+beside it would write past the room it made for its threads.
+"""
 FOLDS, PATIENCE = 3, 25
 """Folds of deals on which rounds are counted, and rounds without gain that end the count."""
 
@@ -65,7 +71,7 @@ class BoostedModel(Model):
         """(n,) log-odds of the rows of a matrix: LightGBM's own, to the last bit."""
         if self.forest is not None:
             return np.asarray(self.forest.of_rows(matrix)[0])
-        return np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=1), float)
+        return np.asarray(self.booster.predict(matrix, raw_score=True, num_threads=THREADS), float)
 
     @cached_property
     def forest(self) -> Forest | None:
@@ -75,7 +81,7 @@ class BoostedModel(Model):
     def contributions(self, features: pd.DataFrame) -> Floats:
         """(n, features + 1) TreeSHAP values (Lundberg 2018), additive to the log-odds."""
         rows = features.to_numpy(np.float32)
-        return np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=1), float)
+        return np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=THREADS), float)
 
     def to_json(self) -> dict[str, Any]:
         """The booster's text."""
@@ -112,7 +118,12 @@ class Boosted(Learner):
             matrix,
             label=np.zeros(len(features)),
             categorical_feature=codes,
-            params={"max_bin": self.params["max_bin"], "verbose": -1, "min_data_in_bin": 10},
+            params={
+                "max_bin": self.params["max_bin"],
+                "min_data_in_bin": 10,
+                "verbose": -1,
+                "num_threads": THREADS,
+            },
             free_raw_data=False,
         )
         return Binned(matrix, data.construct(), None if deal is None else folds_of(deal))
@@ -156,9 +167,7 @@ class Boosted(Learner):
             "deterministic": True,
             "force_col_wise": True,
             "verbose": -1,
-            # Its threads wait for each other by spinning: on a busy machine two are ten times
-            # slower than one. The chains of won and lost run side by side instead.
-            "num_threads": 1,
+            "num_threads": THREADS,
         }
 
     def answers(self, prepared: Binned, model: Model) -> Floats:

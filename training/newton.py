@@ -84,8 +84,10 @@ def newton_logistic(
 def _curvature(some: npt.NDArray[np.float32], beta: Floats, penalty: Floats, share: float) -> Any:
     """Cholesky factor of the penalised Hessian, from a share of the rows."""
     p = expit((some @ beta.astype(np.float32)).astype(float))
-    weight = (share * np.maximum(p * (1 - p), 1e-5)).astype(np.float32)
-    hessian = ((some * weight[:, None]).T @ some).astype(float) + np.diag(penalty)
+    weight = np.sqrt(share * np.maximum(p * (1 - p), 1e-5)).astype(np.float32)
+    # A matrix times itself: half of it need not be worked out.
+    weighted = some * weight[:, None]
+    hessian = (weighted.T @ weighted).astype(float) + np.diag(penalty)
     return cho_factor(hessian, lower=True)
 
 
