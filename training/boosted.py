@@ -81,7 +81,8 @@ class BoostedModel(Model):
     def contributions(self, features: pd.DataFrame) -> Floats:
         """(n, features + 1) TreeSHAP values (Lundberg 2018), additive to the log-odds."""
         rows = features.to_numpy(np.float32)
-        return np.asarray(self.booster.predict(rows, pred_contrib=True, num_threads=THREADS), float)
+        found = self.booster.predict(rows, pred_contrib=True, num_threads=THREADS)
+        return np.asarray(found, float)
 
     def to_json(self) -> dict[str, Any]:
         """The booster's text."""

@@ -33,7 +33,10 @@ with ThreadPoolExecutor(4) as pool:
 def test_models_are_fitted_side_by_side():
     # The number of threads is the process's, so one fit could make another write past its room.
     done = subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", SIDE_BY_SIDE], capture_output=True, text=True
+        [sys.executable, "-X", "faulthandler", "-c", SIDE_BY_SIDE],
+        check=False,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr[:400]
     assert done.stdout.strip() == "600"
