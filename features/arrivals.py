@@ -227,17 +227,18 @@ def _activities(rows: Columns, place: Names, contacts: Codes, owners: Names) -> 
         np.array([place[deal_id] for deal_id in rows["deal_id"]], np.int64),
         happened,
         recorded,
-        _flags(rows["type"], ACTIVITY_TYPES) | _flags(rows["direction"], WAYS),
+        _places(rows["type"], ACTIVITY_TYPES),
+        _places(rows["direction"], WAYS),
         deals=len(place),
         contact=contacts.code[len(contacts.code) - len(happened) :],
         owner=np.array([owners.get(name, -1) for name in rows["owner_id"]], np.int64),
     )
 
 
-def _flags(words: list[Any], wanted: tuple[str, ...]) -> dict[str, Column]:
+def _places(words: list[Any], wanted: tuple[str, ...]) -> Column:
+    """(n,) place of each word among those wanted; -1 where it is none of them."""
     place = {word: n for n, word in enumerate(wanted)}
-    code = np.array([place.get(word, -1) for word in words], np.int8)
-    return {word: code == n for n, word in enumerate(wanted)}
+    return np.array([place.get(word, -1) for word in words], np.int8)
 
 
 def _first_rows(store: History, table: str) -> Names:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 
 from features.history import History
 from features.medians import running_median
-from features.order import FEW, by_key
+from features.order import by_key, largest_so_far
 from features.spans import Spans
 from features.windows import DAY, NEVER, Bools, Floats, Ints, Seen, Timeline
 
@@ -54,34 +53,28 @@ def contact_spans(history: History, days: int) -> Spans:
     Each activity makes its contact count from when it is known until `days` after it happened;
     what overlaps is one span, so that a contact counts once.
     """
-    events = history.activities
-    order = history.index("contact_order", lambda: _by_contact(history))
-    contact, group = events.values["contact"][order].astype(np.int64), events.group[order]
-    time = events.time[order]
-    key = group * history.contacts.size + contact
-    end = np.maximum(time, events.values["happened"][order] + days * DAY)
-    other = np.ones(len(key), bool)
-    other[1:] = key[1:] != key[:-1]
-    until, begins = _latest_so_far(end, other), other.copy()
+    group, time, happened, other = history.index("met", lambda: _met(history))
+    end = np.maximum(time, happened + days * DAY)
+    until, begins = largest_so_far(end, other), other.copy()
     begins[1:] |= time[1:] > until[:-1]
-    ends = np.append(begins[1:], True)[: len(key)]
+    ends = np.append(begins[1:], True)[: len(begins)]
     return Spans.of(group[begins], time[begins], until[ends], groups=history.size)
 
 
-def _latest_so_far(values: Ints, begins: Bools) -> Ints:
-    """(n,) largest value since the last row that begins a run."""
-    if len(values) > FEW:
-        return np.asarray(pd.Series(values).groupby(np.cumsum(begins)).cummax())
-    found, latest = [], 0
-    for value, first in zip(values.tolist(), begins.tolist(), strict=True):
-        latest = value if first else max(latest, value)
-        found.append(latest)
-    return np.array(found, np.int64)
+def _met(history: History) -> tuple[Ints, Ints, Ints, Bools]:
+    """Activities with a contact, by deal and contact, each contact's in the order known.
 
-
-def _by_contact(history: History) -> Ints:
-    """Activities with a contact, by deal and contact, each contact's in the order known."""
+    Returns
+    -------
+    group, time, happened, other : (n,) deal, both clocks, and whether the contact is another than
+        that of the row before
+    """
     events = history.activities
     known = np.flatnonzero(events.values["contact"] >= 0)
-    key = events.group[known] * history.contacts.size + events.values["contact"][known]
-    return known[by_key(key)]
+    group = events.group[known]
+    key = group * history.contacts.size + events.values["contact"][known]
+    order = by_key(key)
+    key, known = key[order], known[order]
+    other = np.ones(len(key), bool)
+    other[1:] = key[1:] != key[:-1]
+    return group[order], events.time[known], events.values["happened"][known], other

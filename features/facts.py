@@ -6,7 +6,6 @@ What a fact says is decided here: which late entries no longer hold, from when a
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -28,7 +27,6 @@ OUTCOMES = {"open": OPEN, "won": WON, "lost": LOST, "closed_won": WON, "closed_l
 WAYS = ("inbound", "outbound")
 TOUCHES = ("email", "call", "meeting")
 """Types of activity that have a direction."""
-NOWHERE = -2
 WRITTEN = re.compile(
     r"\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)?)?", re.ASCII
 )
@@ -216,7 +214,8 @@ def activity_timeline(tables: Tables, index: pd.Index, owners: Codes, contacts: 
         positions(index, rows["deal_id"]),
         micros(rows["occurred_at"]),
         known_at(rows["occurred_at"], rows["recorded_at"]),
-        _flags(rows["type"], ACTIVITY_TYPES) | _flags(rows["direction"], WAYS),
+        _places(rows["type"], ACTIVITY_TYPES),
+        _places(rows["direction"], WAYS),
         deals=len(index),
         contact=contacts.code[len(contacts.code) - tail :],
         owner=owners.code[len(owners.code) - tail :],
@@ -227,7 +226,8 @@ def counted_activities(
     deal: Ints,
     happened: Ints,
     recorded: Ints,
-    flags: Mapping[str, Column],
+    kind: Column,
+    way: Column,
     *,
     deals: int,
     contact: Ints,
@@ -238,16 +238,16 @@ def counted_activities(
     Parameters
     ----------
     happened, recorded : (n,) microseconds
-    flags : (n,) of each type (`meeting`) and each direction (`inbound`)
+    kind, way : (n,) place of its type among ACTIVITY_TYPES, of its direction among WAYS; -1: none
     deals : number of deals
     contact, owner : (n,) codes, -1 where none
 
     Returns
     -------
-    Values: all of the above, flags of both type and direction (`inbound_email`), and `new_contact`
-    (the deal's first with a contact).
+    Values: all of the above but `kind` and `way`, for which there are flags of each type
+    (`meeting`), each direction (`inbound`) and of both (`inbound_email`); and `new_contact` (the
+    deal's first with a contact).
     """
-    both = {f"{way}_{kind}": flags[way] & flags[kind] for way in WAYS for kind in TOUCHES}
     timeline = Timeline.of(
         deal,
         np.maximum(happened, recorded),
@@ -256,17 +256,22 @@ def counted_activities(
         recorded=recorded,
         contact=contact.astype(np.int32),
         owner=owner.astype(np.int32),
-        **flags,
-        **both,
+        kind=kind,
+        way=way,
     )
-    known = timeline.values["contact"]
+    values = dict(timeline.values)
+    kind, way = values.pop("kind"), values.pop("way")
+    values |= {name: kind == n for n, name in enumerate(ACTIVITY_TYPES)}
+    values |= {name: way == n for n, name in enumerate(WAYS)}
+    values |= {f"{to}_{type_}": values[to] & values[type_] for to in WAYS for type_ in TOUCHES}
+    known = values["contact"]
     pair = timeline.group * (int(known.max(initial=-1)) + 2) + known
     met_before = pd.Series(pair).duplicated().to_numpy()
-    return timeline.having(**timeline.values, new_contact=(known >= 0) & ~met_before)
+    return timeline.having(**values, new_contact=(known >= 0) & ~met_before)
 
 
-def _flags(words: pd.Series, wanted: tuple[str, ...]) -> dict[str, Column]:
-    """Where each of the words wanted stands."""
+def _places(words: pd.Series, wanted: tuple[str, ...]) -> Column:
+    """(n,) place of each word among those wanted; -1 where it is none of them."""
     code, found = pd.factorize(words)
-    place = {word: n for n, word in enumerate(found.to_numpy(object))}
-    return {word: code == place.get(word, NOWHERE) for word in wanted}
+    place = [wanted.index(word) if word in wanted else -1 for word in found.to_numpy(object)]
+    return np.array([*place, -1], np.int8)[code]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from heapq import heappop, heappush, heappushpop
-
 import numpy as np
+import pandas as pd
 
 from features.windows import Floats, Ints
 
@@ -26,20 +25,9 @@ def running_median(group: Ints, values: Floats) -> Floats:
     short = (length <= LONG) & (len(length) > FEW)
     for place in np.flatnonzero(~short):
         mine = slice(first[place], first[place] + length[place])
-        found[mine] = _median_so_far(values[mine].tolist())
+        found[mine] = pd.Series(values[mine]).expanding().median()
     order = np.argsort(-length[short], kind="stable")
     _short_medians(values, first[short][order], length[short][order], found)
-    return found
-
-
-def _median_so_far(values: list[float]) -> list[float]:
-    """Medians of a long run of values: two heaps that meet in the middle."""
-    found, low, high = [], list[float](), list[float]()
-    for value in values:
-        heappush(high, -heappushpop(low, -value))
-        if len(high) > len(low):
-            heappush(low, -heappop(high))
-        found.append(-low[0] if len(low) > len(high) else (high[0] - low[0]) / 2)
     return found
 
 

@@ -7,9 +7,12 @@ that the packing leaves undecided are compared in full.
 
 from __future__ import annotations
 
-import numpy as np
+from itertools import pairwise
 
-from features.clock import NEVER, Column, Ints
+import numpy as np
+import pandas as pd
+
+from features.clock import NEVER, Bools, Column, Ints
 
 BITS = 63
 FEW = 512
@@ -74,3 +77,21 @@ def _sorted(key: Ints) -> tuple[Ints, Ints]:
     order = packed & ((1 << place) - 1)
     packed >>= place
     return order, packed
+
+
+def largest_so_far(values: Ints, begins: Bools) -> Ints:
+    """(n,) largest value so far in each run of rows.
+
+    Parameters
+    ----------
+    begins : (n,) marks the first row of each run
+    """
+    falls = (values[1:] < values[:-1]) & ~begins[1:]
+    if not falls.any():
+        return values
+    if len(values) > FEW:
+        return np.asarray(pd.Series(values).groupby(np.cumsum(begins)).cummax())
+    found, starts = values.copy(), [*np.flatnonzero(begins).tolist(), len(values)]
+    for begin, end in pairwise(starts):
+        np.maximum.accumulate(found[begin:end], out=found[begin:end])
+    return found

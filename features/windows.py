@@ -23,10 +23,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from features.clock import DAY, HOUR, NEVER, SECOND, Bools, Column, Floats, Ints
-from features.order import by_group_and_time
+from features.order import by_group_and_time, largest_so_far
 from features.seen import FIXED_POINT, Seen, from_fixed
 
 if TYPE_CHECKING:
@@ -50,6 +49,8 @@ __all__ = [
 
 LARGEST_TERM = 1e6
 TALLIES = "tallies"
+BLOCK = 8_192
+"""Facts whose tallies are made at once."""
 
 
 def first_at_or_after(start: Ints, times: Ints, group: Ints, at: Ints) -> Ints:
@@ -220,8 +221,13 @@ class Timeline:
 
     def _tallied(self) -> Column:
         found = np.zeros((len(self.time) + 1, len(self.flags)), np.int32)
-        for place, name in enumerate(self.flags):
-            np.cumsum(self.values[name], dtype=np.int32, out=found[1:, place])
+        # Block by block, so that the rows of a block are at hand for every flag.
+        for begin in range(0, len(self.time), BLOCK):
+            block = found[begin + 1 : begin + 1 + BLOCK]
+            for place, name in enumerate(self.flags):
+                flags = self.values[name][begin : begin + BLOCK]
+                np.cumsum(flags, dtype=np.int32, out=block[:, place])
+            block += found[begin]
         return found
 
     def flagged(self, flag: str) -> Ints:
@@ -233,11 +239,17 @@ class Timeline:
         """(facts with the flag,) largest value so far in the group of a column of integers."""
 
         def build() -> Ints:
-            among = slice(None) if flag is None else self.flagged(flag)
-            values = self.values[column][among].astype(np.int64)
+            if flag is None:
+                values, starts = self.values[column], self.start
+            else:
+                values, starts = self.values[column][self.flagged(flag)], self.running(flag)
+                starts = starts[self.start]
+            values = values.astype(np.int64, copy=False)
             if len(self.start) == 2:
                 return np.maximum.accumulate(values)
-            return np.asarray(pd.Series(values).groupby(self.group[among]).cummax(), np.int64)
+            begins = np.zeros(len(values) + 1, bool)
+            begins[starts] = True
+            return largest_so_far(values, begins[:-1])
 
         return np.asarray(self.kept(("peaks", column, flag), build))
 
