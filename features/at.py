@@ -187,9 +187,9 @@ def once(compute: Callable[[At, *Parts], T]) -> Callable[[At, *Parts], T]:
     @wraps(compute)
     def answer(at: At, *parts: *Parts) -> T:
         asked = (compute, parts)
-        if asked not in at.known_answers:
-            at.known_answers[asked] = compute(at, *parts)
-        found: T = at.known_answers[asked]
+        found: T | None = at.known_answers.get(asked)
+        if found is None:
+            found = at.known_answers[asked] = compute(at, *parts)
         return found
 
     return answer

@@ -53,26 +53,23 @@ BLOCK = 8_192
 """Facts whose tallies are made at once."""
 
 
-def first_at_or_after(start: Ints, times: Ints, group: Ints, at: Ints) -> Ints:
-    """Index of the first fact of `group` whose time is >= `at` (all groups searched at once).
+def first_at_or_after(low: Ints, high: Ints, times: Ints, at: Ints) -> Ints:
+    """Index of the first fact from `low` on whose time is >= `at` (all groups searched at once).
 
     Parameters
     ----------
-    start : (groups + 1,) offsets of each group in `times`
+    low, high : (n,) where the facts of each question's group begin, and end (left out)
     times : (facts,) sorted inside each group
-    group, at : (n,) the questions
+    at : (n,) instant of each question
 
     Returns
     -------
-    (n,) indices; `start[group + 1]` where every fact of the group is earlier.
+    (n,) indices; `high` where every fact of the group is earlier.
     """
-    if len(group) == 1:
-        mine = group.item()
-        begin, end = start.item(mine), start.item(mine + 1)
-        alone: Ints = times[begin:end].searchsorted(at)
-        alone += begin
+    if len(at) == 1:
+        alone: Ints = times[low.item() : high.item()].searchsorted(at)
+        alone += low
         return alone
-    low, high = start[group], start[group + 1]
     longest = int((high - low).max(initial=0))
     step = 1 << longest.bit_length() >> 1
     while step:
@@ -132,8 +129,8 @@ class Timeline:
 
     def seen(self, group: Ints, at: Ints) -> Seen:
         """Find the facts strictly before `at`: one binary search for all that is asked of them."""
-        past = first_at_or_after(self.start, self.time, group, at)
-        return Seen(self, self.start[group], past)
+        first = self.start[group]
+        return Seen(self, first, first_at_or_after(first, self.start[group + 1], self.time, at))
 
     def only(self, groups: Ints) -> Timeline:
         """Give the facts of some groups, which become groups 0, 1, ..."""
@@ -165,8 +162,9 @@ class Timeline:
 
     def next_index(self, group: Ints, at: Ints) -> Ints:
         """(n,) index of the first fact at or after `at`; -1 where there is none."""
-        position = first_at_or_after(self.start, self.time, group, at)
-        return np.where(position < self.start[group + 1], position, -1)
+        end = self.start[group + 1]
+        position = first_at_or_after(self.start[group], end, self.time, at)
+        return np.where(position < end, position, -1)
 
     def next_time(self, group: Ints, at: Ints) -> Ints:
         """(n,) time of the first fact at or after `at`; NEVER where there is none."""
