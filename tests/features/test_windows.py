@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from features.order import by_group_and_time, by_key
+from features.order import FEW, by_group_and_time, by_key, largest_so_far
 from features.spans import Asked, Spans, Window
 from features.windows import (
+    BLOCK,
     DAY,
     NEVER,
     Timeline,
@@ -161,7 +162,8 @@ def test_search_finds_every_place_of_an_unbalanced_history() -> None:
     times = np.concatenate([np.arange(1000) * 2, [7]])
     group = np.array([0, 1, 1, 1, 1, 2, 2])
     at = np.array([5, -1, 0, 1, 5000, 7, 8])
-    assert first_at_or_after(start, times, group, at).tolist() == [0, 0, 0, 1, 1000, 1000, 1001]
+    found = first_at_or_after(start[group], start[group + 1], times, at)
+    assert found.tolist() == [0, 0, 0, 1, 1000, 1000, 1001]
 
 
 @pytest.mark.parametrize("missing", [NEVER, -NEVER, np.nan])
@@ -190,6 +192,26 @@ def test_order_of_one_instant_goes_by_the_ties_then_as_given(rows: list) -> None
     group, time, tie = (np.array([row[n] for row in rows], np.int64) for n in range(3))
     found = by_group_and_time(group, time, tie)
     np.testing.assert_array_equal(found, np.lexsort((tie, time, group)))
+
+
+@pytest.mark.parametrize("rows", [0, 1, 7, 3 * FEW])
+def test_largest_so_far_begins_anew_with_every_run(rows: int) -> None:
+    rng = np.random.default_rng(rows)
+    values, begins = rng.integers(-50, 50, rows), rng.random(rows) < 0.2
+    begins[:1] = True
+    expected, latest = [], 0
+    for value, first in zip(values.tolist(), begins.tolist(), strict=True):
+        latest = value if first else max(latest, value)
+        expected.append(latest)
+    assert largest_so_far(values, begins).tolist() == expected
+
+
+def test_tallies_go_on_from_one_block_to_the_next() -> None:
+    rng = np.random.default_rng(0)
+    flags = {name: rng.random(3 * BLOCK + 5) < 0.4 for name in ("meeting", "inbound")}
+    events = Timeline.of(np.zeros(3 * BLOCK + 5, int), np.arange(3 * BLOCK + 5), groups=1, **flags)
+    counted = np.stack([np.append(0, np.cumsum(flag)) for flag in flags.values()], axis=1)
+    np.testing.assert_array_equal(events.tallies, counted)
 
 
 @given(st.lists(st.one_of(st.integers(0, 3), st.just(2**62))))
