@@ -70,15 +70,16 @@ def first_at_or_after(low: Ints, high: Ints, times: Ints, at: Ints) -> Ints:
         alone: Ints = times[low.item() : high.item()].searchsorted(at)
         alone += low
         return alone
+    found = low.copy()
     longest = int((high - low).max(initial=0))
     step = 1 << longest.bit_length() >> 1
     while step:
-        ahead = low + step
+        ahead = found + step
         earlier = ahead <= high
         earlier &= times[np.minimum(ahead, high) - 1] < at
-        low += step * earlier
+        found += step * earlier
         step >>= 1
-    return low
+    return found
 
 
 @dataclass(frozen=True)
