@@ -61,12 +61,13 @@ class Facts:
         return found
 
     def timeline(self, rows: list[int], deals: int, **values: Column) -> Timeline:
-        """Give rows as a timeline."""
+        """Give rows, which stand in the order known, as a timeline."""
         deal, known, happened = (
             np.array([column[row] for row in rows], np.int64)
             for column in (self.deal, self.known, self.happened)
         )
-        return Timeline.of(deal, known, groups=deals, happened=happened.astype(float), **values)
+        start = deal.searchsorted(np.arange(deals + 1))
+        return Timeline(start, known, {"happened": happened.astype(float), **values})
 
 
 def _later(happened: list[int], recorded: list[int | None]) -> list[int]:

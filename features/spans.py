@@ -10,6 +10,9 @@ import numpy as np
 from features.order import by_group_and_time
 from features.windows import DAY, Column, Floats, Ints, Seen, Timeline
 
+FEW_LATE = 8
+"""Facts recorded late up to which a window looks at each rather than search in an index."""
+
 
 @dataclass(slots=True, eq=False)
 class Asked:
@@ -44,25 +47,24 @@ class Tally:
 
     Attributes
     ----------
-    left : what has left a window; its first flag is that of every fact. None where nothing does
+    left : (n, 1 + flags) facts that have left a window, and those of each flag. None: none do
     """
 
     since: Seen
-    left: Seen | None = None
+    left: Column | None = None
 
     def count(self) -> Floats:
         """(n,) number of facts."""
         found = self.since.count()
-        return found if self.left is None else found - self.left.tallies()[:, 0]
+        return found if self.left is None else found - self.left[:, 0]
 
     @cached_property
     def counts(self) -> dict[str | None, Floats]:
         """(n,) number of facts that have each flag, by flag; of all facts under None."""
         every, each = self.since.count(), self.since.tallies()
         if self.left is not None:
-            left = self.left.tallies()
-            every -= left[:, 0]
-            each -= left[:, 1:]
+            every -= self.left[:, 0]
+            each -= self.left[:, 1:]
         by_flag = np.ascontiguousarray(each.T, dtype=float)
         return {None: every, **dict(zip(self.since.events.flags, by_flag, strict=True))}
 
@@ -128,6 +130,12 @@ class Late:
         group = events.start.searchsorted(late, side="right") - 1
         return cls(len(events.start) - 1, group, events.time[late], happened[late], flags)
 
+    def left_by(self, width: int, asked: Asked) -> Column:
+        """(n, 1 + flags) how many have left a window that still finds them; to look at each."""
+        at, leaves = asked.time[:, None], np.maximum(self.time, self.happened + width)
+        gone = (leaves < at) & (at <= self.time + width) & (self.group == asked.group[:, None])
+        return np.asarray(gone.astype(np.int32) @ self.flags)
+
     def left(self, width: int) -> Timeline:
         """When each begins and ends to have left a window that still finds it."""
         group = np.concatenate([self.group, self.group])
@@ -154,21 +162,29 @@ class Window:
     """
 
     events: Timeline
-    left: Timeline
+    late: Late
     width: int
 
     @classmethod
     def of(cls, events: Timeline, days: float) -> Window:
         """Window over facts sorted by the time known that carry `happened` (microseconds)."""
-        width = int(days * DAY)
         late: Late = events.kept("late", lambda: Late.of(events))
-        return cls(events, late.left(width), width)
+        return cls(events, late, int(days * DAY))
+
+    @cached_property
+    def left(self) -> Timeline:
+        """When each fact begins and ends to be one too many."""
+        return self.late.left(self.width)
 
     def asked(self, asked: Asked) -> Tally:
         """Count the facts inside the window of each question."""
         now, before = asked.seen(self.events), asked.seen(self.events, self.width)
-        since = Seen(self.events, before.past, now.past)
-        return Tally(since, asked.seen(self.left) if len(self.left.time) else None)
+        return Tally(Seen(self.events, before.past, now.past), self._left(asked))
+
+    def _left(self, asked: Asked) -> Column | None:
+        if len(self.late.time) <= FEW_LATE:
+            return self.late.left_by(self.width, asked) if len(self.late.time) else None
+        return asked.seen(self.left).tallies()
 
     def count(self, group: Ints, at: Ints) -> Floats:
         """(n,) number of facts in `[at - width, at)`."""

@@ -15,6 +15,7 @@ from serving.access import Access
 from serving.access_forms import FormGuard
 from serving.access_gate import Gate
 from serving.access_time import TimeLimit
+from serving.bodies import ModelRoute
 from serving.endpoints import Service, SightOf, add_endpoints, all_in_sight
 from serving.engine import Engine, FutureError, NotReadyError
 from serving.kept import KeptAnswers
@@ -55,6 +56,7 @@ def make_app(
         redoc_url=None,
         openapi_url="/openapi.json",
     )
+    app.router.route_class = ModelRoute
     # The last one added is the first that a request meets.
     if access is not None:
         app.add_middleware(TimeLimit, seconds=access.most_seconds)

@@ -106,12 +106,10 @@ def described_columns(scored: Scored, history: History) -> dict[str, Any]:
     told, called = scored.columns["deal_id"], history.told("name", code)
     promised = history.changes["expected_close_date"].last("value", code, time)
     of_deals = {n: history.told(n, code) for n in ("account_id", "pipeline", "source")}
-    names = told if called is None else pd.Series(called).astype("str").to_numpy(object)
+    names = told if called is None else called
     return {
         **scored.columns,
-        "name": objects(
-            [n if isinstance(n, str) else i for n, i in zip(names, told, strict=True)]
-        ),
+        "name": objects([i if pd.isna(n) else str(n) for n, i in zip(names, told, strict=True)]),
         "account_id": of_deals["account_id"],
         "account": _called(of_deals["account_id"], _names(history, "accounts")),
         "owner": _called(scored.columns["owner_id"], _names(history, "owners")),

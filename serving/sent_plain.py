@@ -40,6 +40,7 @@ WORDS = {str, type(None)}
 
 Told = dict[str, list[Any]]
 """Columns of a table as they are laid out: values by row."""
+Kinds = Mapping[str, type[str] | type[float]]
 
 
 Sent = SentDeal | SentChange | SentActivity
@@ -61,19 +62,18 @@ def plain(deals: Sequence[SentDeal], now: pd.Timestamp, view: View) -> Arriving 
         told = {"deals": _deals(deals), "deal_history": _changes(deals)}
         told["activities"] = _activities(deals)
         _check(told, to_micros(now), _stages(view))
-        customs = _customs(deals, view.history.tables.deals)
+        customs = _customs(deals, _kinds(view))
     except UnsureError:
         return None
     of_deals, changes, activities = told.values()
-    kinds = {name: view.history.tables.deals[name].dtype for name in customs}
-    table = partial(_of_deals, of_deals, customs, kinds)
+    table = partial(_of_deals, of_deals, customs, _kinds(view))
     return Arriving(of_deals | customs, changes, activities, table, partial(_tables, table, told))
 
 
-def _of_deals(told: Told, customs: Told, kinds: Mapping[str, Any]) -> pd.DataFrame:
+def _of_deals(told: Told, customs: Told, kinds: Kinds) -> pd.DataFrame:
     """The deals as a table, with the columns of the firm's own as the store has them."""
     own = {
-        name: _ARRAYS[DTYPES["text" if kinds[name] == DTYPES["text"] else "number"]](values)
+        name: _texts(values) if kinds[name] is str else _numbers(values)
         for name, values in customs.items()
     }
     return _frame(CONTRACT["deals"], told).assign(**own)
@@ -123,9 +123,10 @@ def _activities(deals: Sequence[SentDeal]) -> Told:
 def _typed(table: Table, sent: Sequence[Sent], ids: list[str]) -> Told:
     """Read what was sent as columns of a table; `ids` are of the deals of the rows."""
     told: Told = {}
+    rows = [vars(each) for each in sent]
     for column in table.columns:
         name = column.name
-        values = ids if name == "deal_id" else [getattr(each, name) for each in sent]
+        values = ids if name == "deal_id" else [row[name] for row in rows]
         read = _OF_COLUMN.get((table.name, name)) or _READ[column.kind]
         cells = told[name] = _cells(values, read)
         if column.required and name != "activity_id" and None in cells:
@@ -135,9 +136,10 @@ def _typed(table: Table, sent: Sequence[Sent], ids: list[str]) -> Told:
 
 def _cells(values: list[Any], read: Callable[[Any], Any]) -> list[Any]:
     """Read values, of words each once."""
-    if {*map(type, values)} <= WORDS:
-        known = {value: None if value is None else read(value) for value in {*values}}
-        return [known[value] for value in values]
+    met = {*values}
+    if {*map(type, met)} <= WORDS:
+        known = {value: None if value is None else read(value) for value in met}
+        return [*map(known.__getitem__, values)]
     return [None if value is None else read(value) for value in values]
 
 
@@ -221,7 +223,16 @@ def _frame(table: Table, told: Told) -> pd.DataFrame:
     return pd.DataFrame(made)
 
 
-def _customs(deals: Sequence[SentDeal], stored: pd.DataFrame) -> Told:
+def _kinds(view: View) -> Kinds:
+    """Whether the store's deals hold texts or numbers, by column."""
+    if "plain kinds" not in view.memo:
+        kinds = view.history.tables.deals.dtypes.items()
+        view.memo["plain kinds"] = {n: str if k == DTYPES["text"] else float for n, k in kinds}
+    found: Kinds = view.memo["plain kinds"]
+    return found
+
+
+def _customs(deals: Sequence[SentDeal], stored: Kinds) -> Told:
     """Columns of the firm's own, which are of the type that they have in the store."""
     extra = [deal.model_extra or {} for deal in deals]
     found = {}
@@ -229,7 +240,7 @@ def _customs(deals: Sequence[SentDeal], stored: pd.DataFrame) -> Told:
         if name not in stored:
             raise UnsureError
         values = [each.get(name) for each in extra]
-        kind = str if stored[name].dtype == DTYPES["text"] else float
+        kind = stored[name]
         if any(v is not None and not _is_plain(v, kind) for v in values):
             raise UnsureError
         found[name] = values if kind is str else [v if v is None else float(v) for v in values]

@@ -92,6 +92,17 @@ def test_window_holds_what_happened_in_it_and_is_known(rows: list, asks: list, d
     assert inside.counts["odd"].tolist() == [sum(h % 2 for h in each) for each in expected]
 
 
+@given(facts, questions, st.sampled_from([1, 3, 7, 30]))
+def test_window_looks_at_few_late_facts_as_it_searches_many(
+    rows: list, asks: list, days: int
+) -> None:
+    window = Window.of(timeline(rows), days)
+    assert (
+        window.late.left_by(window.width, asked(asks)).tolist()
+        == asked(asks).seen(window.left).tallies().tolist()
+    )
+
+
 @given(facts, questions)
 def test_spans_count_after_they_begin_until_they_end(rows: list, asks: list) -> None:
     group = np.array([g for g, _, _ in rows], np.int64)
