@@ -84,11 +84,15 @@ def decided(tracker: Tracker, history: History, trained: Trained) -> Decision:
 
 
 def _say_trained(bundle: Bundle, promoted: bool, reason: str, seconds: float) -> None:
+    from training.card import pipeline_lines
+
     out.print(
         f"version {bundle.version}, tier {bundle.tier}, trained in {seconds:.0f} s: "
         f"{bundle.card['reason']}",
         markup=False,
     )
+    for line in pipeline_lines(bundle.card):
+        out.print(line, markup=False)
     validation = bundle.card["validation"]
     if validation:
         rows = [

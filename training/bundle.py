@@ -24,6 +24,7 @@ from training.boosted import BoostedModel
 from training.close import CloseModel
 from training.learners import BlendModel, Model
 from training.logistic import LogisticModel
+from training.segments import BySegmentModel
 from training.table import TableModel
 from training.tiers import Tier
 
@@ -155,6 +156,9 @@ def _model_json(model: Model) -> dict[str, Any]:
     if isinstance(model, BlendModel):
         parts = [_model_json(part) for part in model.parts]
         return {"kind": model.kind, "parts": parts, "weights": list(model.weights)}
+    if isinstance(model, BySegmentModel):
+        own = {str(code): _model_json(part) for code, part in model.own.items()}
+        return {"kind": model.kind, "whole": _model_json(model.whole), "own": own}
     return {"kind": model.kind, **model.to_json()}
 
 
@@ -172,6 +176,9 @@ def _close_json(close: CloseModel) -> dict[str, Any]:
 def _share_basis(model: dict[str, Any], bases: list[dict[str, Any]]) -> dict[str, Any]:
     if model["kind"] == "blend":
         return {**model, "parts": [_share_basis(part, bases) for part in model["parts"]]}
+    if model["kind"] == "by_segment":
+        own = {code: _share_basis(part, bases) for code, part in model["own"].items()}
+        return {**model, "whole": _share_basis(model["whole"], bases), "own": own}
     if model["kind"] != "logistic":
         return model
     if model["basis"] not in bases:
@@ -203,6 +210,9 @@ def _model_from(found: Mapping[str, Any], bases: list[Basis]) -> Model:
     kind = found["kind"]
     if kind == "blend":
         return BlendModel([_model_from(part, bases) for part in found["parts"]], found["weights"])
+    if kind == "by_segment":
+        own = {int(code): _model_from(part, bases) for code, part in found["own"].items()}
+        return BySegmentModel(_model_from(found["whole"], bases), own)
     if kind == "boosted":
         return BoostedModel(found["text"])
     if kind == "logistic":

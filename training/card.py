@@ -77,7 +77,16 @@ def _what(bundle: Bundle) -> list[str]:
         "Says for each open deal how likely it is won, and lost, by any date: "
         f"{TIERS[bundle.tier]} (tier {bundle.tier}).",
         f"Why this tier: {bundle.card['reason']}.",
+        *pipeline_lines(bundle.card),
     ]
+
+
+def pipeline_lines(card: Mapping[str, Any]) -> list[str]:
+    """Which model answers for each pipeline and why; nothing where there is one pipeline."""
+    by_reason: dict[str, list[str]] = {}
+    for each in card.get("pipelines") or []:
+        by_reason.setdefault(each["reason"], []).append(each["pipeline"])
+    return [f"Answers for {', '.join(names)}: {reason}." for reason, names in by_reason.items()]
 
 
 def _data(bundle: Bundle) -> list[str]:

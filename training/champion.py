@@ -2,9 +2,10 @@
 
 Both are asked about the same snapshots of the past, and the difference is judged deal by deal.
 Where the champion has been out long enough, those are snapshots of which it had learned nothing;
-where it is too young for that and was made by another recipe, its recipe is refitted at the
-challenger's own origins. Where the recipe is the same there is nothing to test: the challenger
-only knows later facts, and takes over once the champion has the age that the settings allow.
+where it is too young for that and was made by another recipe, or with models of their own for
+other pipelines, that is refitted at the challenger's own origins. Where all is the same there is
+nothing to test: the challenger only knows later facts, and takes over once the champion has the
+age that the settings allow.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ from features.pipeline import compute_features
 from features.snapshots import Snapshots
 from features.windows import DAY, Bools, Floats
 from training.bundle import Bundle
-from training.learners import expit
+from training.learners import Learner, expit
 from training.metrics import Difference, log_loss, paired
-from training.tiers import Recipe, learner_of, tier_for
+from training.own_models import PIPELINES, pipelines_served
+from training.segments import SEGMENT, BySegment
+from training.tiers import Recipe, Tier, learner_of, tier_for
 from training.train import Trained
 from training.validation import OutOfTime, validate
 
@@ -57,13 +60,18 @@ def compare(history: History, champion: Bundle, trained: Trained) -> Comparison 
             _difference(trained.bundle, found, answers, unseen),
             f"on snapshots from {_day(int(found.time[unseen].min()))} on, which neither had seen",
         )
-    if _recipe(champion) == _recipe(trained.bundle) and champion.tier == trained.bundle.tier:
+    if _made(champion) == _made(trained.bundle):
         return None
     return _by_recipe(history, champion, trained, found)
 
 
 def _recipe(bundle: Bundle) -> Recipe:
     return Recipe(**(bundle.card.get("recipe") or {}))
+
+
+def _made(bundle: Bundle) -> tuple[Recipe, Tier, set[str]]:
+    """How a bundle was made: what two must differ in to be compared where both are refitted."""
+    return _recipe(bundle), bundle.tier, {name for name, _ in pipelines_served(bundle.card)}
 
 
 def _answers(
@@ -80,7 +88,17 @@ def _by_recipe(
 ) -> Comparison | None:
     """Refit the champion's recipe where the challenger was validated."""
     closed = int(trained.bundle.card["closed_deals"])
-    learner = learner_of(tier_for(closed), trained.categorical, closed, _recipe(champion))
+
+    def carried(deals: int) -> Learner:
+        return learner_of(tier_for(deals), trained.categorical, deals, _recipe(champion))
+
+    codes = trained.bundle.vocabulary.categories.get(PIPELINES, ())
+    own = {
+        codes.index(name): carried(deals)
+        for name, deals in pipelines_served(champion.card)
+        if name in codes and SEGMENT in trained.panel.features
+    }
+    learner = BySegment(carried(closed), own) if own else carried(closed)
     other = validate(history, trained.panel, learner, lambda _: None)
     if other is None:
         return None

@@ -9,7 +9,7 @@ batches take two threads.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -21,13 +21,14 @@ from training.boosted import BoostedModel
 from training.flat import FlatBasis
 from training.learners import BlendModel, Model
 from training.logistic import LogisticModel
+from training.segments import SEGMENT, BySegmentModel
 from training.trees import SLAB, Forest, Matrix
 
 MANY = 2_000
 """Rows from which two threads share the slabs."""
 THREADS = 2
 MOST_KNOWN = 8
-_known: OrderedDict[tuple[tuple[int, ...], tuple[str, ...]], Together] = OrderedDict()
+_known: OrderedDict[tuple[tuple[int, ...], tuple[str, ...]], Together | Split] = OrderedDict()
 
 Join = Callable[[Floats], Floats]
 """From (parts, n) log-odds of the parts to (models, n) of the models."""
@@ -134,12 +135,59 @@ class Together:
         return self.join(np.concatenate(found))
 
 
-def together(models: Sequence[Model], names: Sequence[str]) -> Together:
+@dataclass(frozen=True)
+class Split:
+    """Models of which some differ by segment: each segment's rows go to those that answer there.
+
+    Attributes
+    ----------
+    place : of the column that names the segment
+    whole, own : models of the rows of no segment with its own, and of the segments that have
+    """
+
+    models: tuple[Model, ...]
+    names: tuple[str, ...]
+    place: int
+    whole: Together
+    own: Mapping[int, Together]
+
+    @classmethod
+    def of(cls, models: Sequence[Model], names: Sequence[str]) -> Split:
+        """Lay out what each segment is asked of."""
+        apart = [model for model in models if isinstance(model, BySegmentModel)]
+        own = {
+            code: Together.of([_answering(model, code) for model in models], names)
+            for code in {code: None for model in apart for code in model.own}
+        }
+        whole = Together.of([_answering(model, None) for model in models], names)
+        return cls(tuple(models), tuple(names), list(names).index(SEGMENT), whole, own)
+
+    def logits(self, rows: Matrix) -> Floats:
+        """(n, models) log-odds of (n, features) rows."""
+        found = np.empty((len(rows), len(self.models)))
+        left = np.ones(len(rows), bool)
+        for code, own in self.own.items():
+            here = rows[:, self.place] == code
+            found[here] = own.logits(rows[here])
+            left &= ~here
+        found[left] = self.whole.logits(rows[left])
+        return found
+
+
+def _answering(model: Model, code: int | None) -> Model:
+    """Give what answers for a segment, or for none that has its own."""
+    if not isinstance(model, BySegmentModel):
+        return model
+    return model.whole if code is None else model.of(code)
+
+
+def together(models: Sequence[Model], names: Sequence[str]) -> Together | Split:
     """Give models as one; laid out once for those that are in use."""
     key = (tuple(map(id, models)), tuple(names))
     found = _known.get(key)
     if found is None:
-        found = _known[key] = Together.of(models, names)
+        split = any(isinstance(model, BySegmentModel) for model in models)
+        found = _known[key] = (Split if split else Together).of(models, names)
         while len(_known) > MOST_KNOWN:
             _known.popitem(last=False)
     return found

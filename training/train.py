@@ -22,6 +22,8 @@ from training.close import CloseModel, Panel, Progress, fit_close, make_panel
 from training.hindsight import learned_widening
 from training.learners import Learner
 from training.outlook import TERMS
+from training.own_models import PIPELINES, Tried, try_own_models
+from training.segments import BySegment
 from training.table import Table
 from training.tiers import (
     DEFAULT,
@@ -40,7 +42,7 @@ MOST_ROWS = 150_000
 SEASONS_DAYS = 5 * 365
 """Shorter histories have met each season a few times: features of it would tell single dates."""
 SEASONAL = ("month", "season_sine", "season_cosine")
-STEPS = ORIGINS + 7
+STEPS = ORIGINS + 8
 """Steps that `train` reports, with the logging that follows it."""
 LONGEST, SHORTEST = 730.0, 84.0
 
@@ -95,12 +97,27 @@ def train(
     found = validate(history, rows, learner, progress) if tier != "table" else None
     verdict = judge(found) if found is not None else None
     choice = choose(tier, closed, verdict)
+    tried: tuple[Tried, ...] = ()
+    if found is not None and choice.tier != "table":
+        progress("trying models of single pipelines")
+        pipelines = vocabulary.categories.get(PIPELINES, ())
+        own = try_own_models(
+            *(history, rows, found, pipelines),
+            lambda deals: learner_of(tier_for(deals), categorical, deals, recipe),
+        )
+        tried = own.tried
+        if own.learners:
+            learner, found = BySegment(learner, own.learners), own.found
+            verdict = judge(found)
+            gated = choose(tier, closed, verdict)
+            choice = replace(gated, reason=gated.reason + own.reason)
     close, table = _final_fit(rows, learner, choice, verdict, longest_horizon(rows), progress)
     progress("learning amounts")
     amount = fit_amount(history, rows)
     card = _card(history, rows, choice, closed, verdict, amount.wins)
     card["distrusted"] = distrusted
     card["recipe"] = recipe.to_json()
+    card["pipelines"] = [each.to_json() for each in tried]
     card["influence"] = influence(close, rows, names_of_families(history, vocabulary))
     card["usual_waits"] = usual_waits(history, vocabulary, rows)
     progress("replaying forecasts of past months")

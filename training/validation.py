@@ -9,6 +9,7 @@ calibration.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -97,10 +98,14 @@ def _horizons(panel: Panel) -> tuple[int, ...]:
 
 
 def validate(
-    history: History, panel: Panel, learner: Learner, progress: Progress
+    history: History,
+    panel: Panel,
+    learner: Learner,
+    progress: Progress,
+    cuts: Sequence[int] | None = None,
 ) -> OutOfTime | None:
-    """Refit at every origin that knows enough; None where none does."""
-    cuts = origins_for(panel)
+    """Refit at every origin that knows enough, or at some; None where none does."""
+    cuts = origins_for(panel) if cuts is None else cuts
 
     def refit(number: int) -> OutOfTime | None:
         progress(f"validating on the past ({number} of {len(cuts)})")

@@ -5,6 +5,8 @@ from dataclasses import replace
 import pytest
 
 from training.card import card_markdown, card_of, influence
+from training.metrics import Difference
+from training.own_models import TOO_FEW, Tried
 
 
 @pytest.fixture
@@ -68,3 +70,19 @@ def test_card_tells_how_wide_forecasts_are_drawn_and_by_what(trained):
     assert "1.25 times as wide" in lines(widening=1.25, origins=24.0)
     assert "By the backtest of the forecast" in lines(widening=1.25, level=1.0)
     assert "times as wide" not in lines(widening=1.0, origins=0.0)
+
+
+def test_card_tells_which_model_answers_for_each_pipeline(trained):
+    def lines(*pipelines):
+        bundle = replace(trained.bundle, card={**trained.bundle.card, "pipelines": pipelines})
+        return card_markdown(bundle)
+
+    gain = Difference(0.01, 0.002, 500)
+    north = Tried("north", 3000, gain=gain)
+    south = Tried("south", 2500, gain=replace(gain, mean=-0.01))
+    small = (Tried(name, 20, TOO_FEW) for name in ("east", "west"))
+    told = lines(*(each.to_json() for each in (north, south, *small)))
+    assert "- Answers for north: its own model; out of time its own is better by +0.0100" in told
+    assert "- Answers for south: the model of all deals; out of time" in told
+    assert "- Answers for east, west: the model of all deals; one of its own is tried fr" in told
+    assert "Answers for" not in lines()
