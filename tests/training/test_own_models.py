@@ -177,9 +177,9 @@ def test_what_comes_after_the_cut_moves_no_choice_and_no_figure(opposed, make_hi
 
 
 @pytest.mark.parametrize(
-    ("mean", "error", "served"), [(0.002, 0.001, True), (0.001, 0.001, False), (-1.0, 0.1, False)]
+    ("mean", "error", "served"), [(0.0021, 0.001, True), (0.002, 0.001, False), (-1.0, 0.1, False)]
 )
-def test_own_model_is_served_only_where_better_by_over_one_standard_error(mean, error, served):
+def test_own_model_is_served_only_where_better_by_over_two_standard_errors(mean, error, served):
     each = Tried("north", 3000, gain=Difference(mean, error, 500))
     assert each.served is served
     assert f"{mean:+.4f} +- {error:.4f} nats a snapshot over 500 deals" in each.reason
