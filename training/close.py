@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -110,6 +110,13 @@ class CloseModel:
     longest: float
     slope: tuple[float, float] = (1.0, 1.0)
     offset: tuple[float, float] = (0.0, 0.0)
+
+    def weighed(self, weight: float) -> CloseModel:
+        """The same with this weight of the first part of every average."""
+        won, lost = (
+            tuple(model.weighed(weight) for model in side) for side in (self.won, self.lost)
+        )
+        return replace(self, won=won, lost=lost)
 
     def incidence(self, features: pd.DataFrame) -> Incidence:
         """Coherent, calibrated curves of n deals."""

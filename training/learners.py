@@ -51,6 +51,14 @@ class Model(ABC):
     def to_json(self) -> dict[str, Any]:
         """Everything needed to answer again, as plain types."""
 
+    def parts_of(self, features: pd.DataFrame) -> Floats:
+        """(n, parts) log-odds of each model that is averaged; of this one alone if none are."""
+        return self.logits(features)[:, None]
+
+    def weighed(self, weight: float) -> Model:  # noqa: ARG002
+        """The same with this weight of the first part of an average; itself if it is none."""
+        return self
+
 
 class Learner(ABC):
     """A way to learn one binary probability from rows."""
@@ -97,6 +105,14 @@ class BlendModel(Model):
     def contributions(self, features: pd.DataFrame) -> Floats:
         """(n, features + 1) weighted sum of the parts' contributions."""
         return self.joined([model.contributions(features) for model in self.parts])
+
+    def parts_of(self, features: pd.DataFrame) -> Floats:
+        """(n, parts) log-odds of each part."""
+        return np.stack([model.logits(features) for model in self.parts], axis=1)
+
+    def weighed(self, weight: float) -> BlendModel:
+        """The same two parts with this weight of the first."""
+        return BlendModel(self.parts, (weight, 1 - weight))
 
     def to_json(self) -> dict[str, Any]:
         """Parts and weights."""

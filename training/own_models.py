@@ -206,5 +206,10 @@ def _replaced(found: OutOfTime, own: OutOfTime) -> OutOfTime:
         mixed[rows] = part
         return mixed
 
-    model = {h: put(found.model[h], own.model[h]) for h in found.model}
-    return replace(found, model=model, lost_model=put(found.lost_model, own.lost_model))
+    return replace(
+        found,
+        model={h: put(found.model[h], own.model[h]) for h in found.model},
+        parts={h: put(found.parts[h], own.parts[h]) for h in found.parts},
+        lost_model=put(found.lost_model, own.lost_model),
+        lost_parts=put(found.lost_parts, own.lost_parts),
+    )

@@ -55,6 +55,18 @@ class BySegmentModel(Model):
         own = {str(code): model.to_json() for code, model in self.own.items()}
         return {"whole": self.whole.to_json(), "own": own}
 
+    def parts_of(self, features: pd.DataFrame) -> Floats:
+        """(n, parts) log-odds of the parts of each row's model."""
+        found = self.whole.parts_of(features)
+        for code, here in rows_of(features, self.own).items():
+            found[here] = self.own[code].parts_of(features.iloc[here])
+        return found
+
+    def weighed(self, weight: float) -> BySegmentModel:
+        """The same with this weight of the first part of every average."""
+        own = {code: model.weighed(weight) for code, model in self.own.items()}
+        return BySegmentModel(self.whole.weighed(weight), own)
+
     def of(self, code: int) -> Model:
         """Model that answers for a pipeline."""
         return self.own.get(code, self.whole)

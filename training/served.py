@@ -10,7 +10,7 @@ origin, where `train` takes the number known at its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -65,7 +65,7 @@ class Served(Contender):
         self.tiers[known.cut] = choice.tier
         if choice.tier == "table" or verdict is None:
             return curves(table, horizons)
-        return curves(replace(close, slope=verdict.slope, offset=verdict.offset), horizons)
+        return curves(verdict.applied(close), horizons)
 
     def _fitted(
         self, known: Known, tier: Tier, until: int | None

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.stats import norm
 
+from training.averaging import USUAL_WEIGHT
 from training.basis import FINE_QUANTILES, QUANTILES
 from training.boosted import CAREFUL, DEFAULTS, ROOMY, Boosted
 from training.learners import Blend, Learner
@@ -78,12 +79,13 @@ class Recipe:
     ----------
     trees : parameters of the trees that differ from the defaults
     l2 : penalty about which the logistic twin learns those of its features
-    weight : of the trees in the average; the rest is the twin's
+    weight : of the trees in the average, the rest is the twin's; the one served departs from it
+        as far as the past tells (`training.averaging`)
     """
 
     trees: Mapping[str, Any] | None = None
     l2: float = 1_200.0
-    weight: float = 0.5
+    weight: float = USUAL_WEIGHT
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for cards and trackers."""
@@ -102,7 +104,8 @@ def learner_of(
     if tier == "logistic":
         return Logistic(categorical)
     if tier == "blend":
-        return Blend((Boosted(categorical, CAREFUL), Logistic(categorical)), (0.5, 0.5))
+        few = (Boosted(categorical, CAREFUL), Logistic(categorical))
+        return Blend(few, (recipe.weight, 1 - recipe.weight))
     many = closed_deals >= MANY_DEALS
     params = ROOMY if many else DEFAULTS
     trees = Boosted(categorical, {**params, **(recipe.trees or {})})

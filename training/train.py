@@ -95,7 +95,7 @@ def train(
     tier = tier_for(closed)
     learner = learner_of(tier, categorical, closed, recipe)
     found = validate(history, rows, learner, progress) if tier != "table" else None
-    verdict = judge(found) if found is not None else None
+    verdict = judge(found, recipe.weight) if found is not None else None
     choice = choose(tier, closed, verdict)
     tried: tuple[Tried, ...] = ()
     if found is not None and choice.tier != "table":
@@ -108,7 +108,7 @@ def train(
         tried = own.tried
         if own.learners:
             learner, found = BySegment(learner, own.learners), own.found
-            verdict = judge(found)
+            verdict = judge(found, recipe.weight)
             gated = choose(tier, closed, verdict)
             choice = replace(gated, reason=gated.reason + own.reason)
     close, table = _final_fit(rows, learner, choice, verdict, longest_horizon(rows), progress)
@@ -235,7 +235,7 @@ def _final_fit(
         return table, table
     progress("fitting the model that will be served")
     close = fit_close(rows, learner, longest)
-    return replace(close, slope=verdict.slope, offset=verdict.offset), table
+    return verdict.applied(close), table
 
 
 def _card(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from features.history import OPEN, WON, History
 from features.outcomes import Outcomes, outcomes
 from features.snapshots import Snapshots
 from features.windows import DAY, Bools, Floats, Ints
+from training.averaging import USUAL_WEIGHT, averaged, learned_weight
 from training.calibration import deal_weights, fit_calibration, observed_expected
 from training.close import CloseModel, Panel, Progress, fit_close, make_panel
 from training.incidence import KNOTS
@@ -47,6 +48,7 @@ class OutOfTime:
     kind : (n,) what became of the deal by the bundle's as-of: OPEN, WON or LOST
     labels, model, table : horizon -> (n,) outcomes, log-odds of the model and of the table
     lost_labels, lost_model : the same for losses at the short horizon
+    parts, lost_parts : (n, parts) log-odds of what the model is the average of
     """
 
     deal: Ints
@@ -57,6 +59,13 @@ class OutOfTime:
     table: dict[int, Floats]
     lost_labels: Floats
     lost_model: Floats
+    parts: dict[int, Floats]
+    lost_parts: Floats
+
+    def weighed(self, weight: float) -> OutOfTime:
+        """What the model would have said with this weight of the first of two parts."""
+        model = {h: averaged(parts, weight) for h, parts in self.parts.items()}
+        return replace(self, model=model, lost_model=averaged(self.lost_parts, weight))
 
 
 @dataclass(frozen=True)
@@ -69,12 +78,21 @@ class Verdict:
     figures : by horizon in days: log_loss, table_log_loss, observed_expected; auc and table_auc of
         won against not won among deals open on the same day; auc_won_lost of won against lost
         among those that have closed since
+    slope, offset : calibration of the log-odds of won and of lost
+    weight : of the trees in the average with their twin; None where nothing is averaged
     """
 
     gain: Difference
     figures: dict[int, dict[str, float]]
     slope: tuple[float, float]
     offset: tuple[float, float]
+    weight: float | None = None
+
+    def applied(self, close: CloseModel) -> CloseModel:
+        """A model with the weight and the calibration that were learned out of time."""
+        if self.weight is not None:
+            close = close.weighed(self.weight)
+        return replace(close, slope=self.slope, offset=self.offset)
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for the bundle and the tracker."""
@@ -145,15 +163,18 @@ def answered(
 ) -> OutOfTime:
     """What a model and the table said of snapshots, beside what came of them."""
     place = {h: KNOTS.index(h) for h in horizons}
+    won = {h: models[0].won[place[h]] for h in horizons}
     return OutOfTime(
         deal=asked.deal,
         time=asked.time,
         kind=later.kind,
         labels={h: later.won(h) for h in horizons},
-        model={h: models[0].won[place[h]].logits(features) for h in horizons},
+        model={h: model.logits(features) for h, model in won.items()},
         table={h: models[1].won[place[h]].logits(features) for h in horizons},
         lost_labels=later.lost(horizons[0]),
         lost_model=models[0].lost[0].logits(features),
+        parts={h: model.parts_of(features) for h, model in won.items()},
+        lost_parts=models[0].lost[0].parts_of(features),
     )
 
 
@@ -179,8 +200,16 @@ def joined(folds: list[OutOfTime]) -> OutOfTime:
     return OutOfTime(*(stack(name) for name in OutOfTime.__dataclass_fields__))
 
 
-def judge(found: OutOfTime) -> Verdict:
-    """Calibrate on all origins together and compare with the table, paired by deal."""
+def judge(found: OutOfTime, usual: float = USUAL_WEIGHT) -> Verdict:
+    """Weigh, calibrate on all origins together and compare with the table, paired by deal.
+
+    Parameters
+    ----------
+    usual : weight of the trees from which the learned one departs as far as the past tells
+    """
+    weight = learned_weight(found.deal, found.parts, found.labels, usual)
+    if weight is not None:
+        found = found.weighed(weight)
     weights = deal_weights(found.deal)
     horizons = list(found.labels)
     stacked = [np.concatenate([side[h] for h in horizons]) for side in (found.model, found.labels)]
@@ -198,7 +227,7 @@ def judge(found: OutOfTime) -> Verdict:
         axis=0,
     )
     figures = {h: _figures(found, h, weights) for h in horizons}
-    return Verdict(paired(found.deal, gain), figures, (won[0], lost[0]), (won[1], lost[1]))
+    return Verdict(paired(found.deal, gain), figures, (won[0], lost[0]), (won[1], lost[1]), weight)
 
 
 def _figures(found: OutOfTime, horizon: int, weights: Floats) -> dict[str, float]:

@@ -57,6 +57,8 @@ def out_of_time(deals=2000, rows=3, model=1.0, table=0.3, seed=0):
         table={SHORT: table * true - 0.7, LONG: table * true - 0.7},
         lost_labels=1 - labels,
         lost_model=-model * true,
+        parts={SHORT: (model * true)[:, None], LONG: (model * true)[:, None]},
+        lost_parts=(-model * true)[:, None],
     )
 
 
