@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
@@ -30,6 +32,8 @@ from features.windows import Column
 
 CHUNK = 32_768
 """Snapshots computed at once: bounds the memory of intermediate columns."""
+THREADS = min(4, os.cpu_count() or 1)
+"""Chunks computed side by side: nearly all of one is done where Python lets others run."""
 
 
 def available_features(history: History, vocabulary: Vocabulary) -> dict[str, Feature]:
@@ -60,14 +64,30 @@ def compute_features(
     """
     columns = list(available_features(history, vocabulary) if names is None else names)
     matrix = np.empty((len(columns), len(snapshots)), np.float32)
-    chunks = range(0, len(snapshots), CHUNK)
-    for done, begin in enumerate(chunks):
+
+    def fill(begin: int) -> None:
         part = snapshots.take(np.arange(begin, min(begin + CHUNK, len(snapshots))))
         at = _questions(history, vocabulary, part, columns)
         _fill(matrix[:, begin : begin + CHUNK], at, columns)
+
+    for share in _each(fill, range(0, len(snapshots), CHUNK)):
         if progress:
-            progress((done + 1) / len(chunks))
+            progress(share)
     return pd.DataFrame(matrix.T, columns=as_index(tuple(columns)), copy=False)
+
+
+def _each(work: Callable[[int], None], chunks: Sequence[int]) -> Iterator[float]:
+    """Do all chunks, side by side; give the share done.
+
+    The first alone: it builds the indexes that all of them ask.
+    """
+    for first in chunks[:1]:
+        work(first)
+        yield 1 / len(chunks)
+    if len(chunks) > 1:
+        with ThreadPoolExecutor(THREADS) as pool:
+            for done, _ in enumerate(pool.map(work, chunks[1:]), 2):
+                yield done / len(chunks)
 
 
 def _questions(

@@ -10,6 +10,7 @@ from data.tables import Tables
 from features.catalogue import CATALOGUE
 from features.history import History
 from features.trust import filled_later
+from training.averaging import USUAL_WEIGHT
 from training.learners import Blend
 from training.logistic import Logistic
 from training.metrics import Difference
@@ -158,6 +159,14 @@ def test_card_counts_what_the_history_holds(trained, history, cut):
     assert card["snapshots"] == len(bounded_panel(history, cut))
     assert card["features"] == len(trained.bundle.features)
     assert trained.bundle.cut == cut
+
+
+def test_trees_count_as_much_as_the_past_says_they_should(trained):
+    close, verdict = trained.bundle.close, trained.verdict
+    assert verdict.weight not in {None, USUAL_WEIGHT}
+    assert {model.weights for model in [*close.won, *close.lost]} == {
+        (verdict.weight, 1 - verdict.weight)
+    }
 
 
 def test_training_names_its_steps_and_no_more_than_it_promised(trained, steps):
