@@ -19,6 +19,8 @@ from features.medians import running_median
 from features.windows import DAY, Floats, Ints, Seen, Timeline, days_between
 
 PSEUDO_DEALS = 20.0
+PSEUDO: Floats = np.array([PSEUDO_DEALS])
+"""As an array: of one deal it takes longer to make one of a number than to add it."""
 YEAR = 365 * DAY
 SUMS = ("won", "won_log_days", "won_priced", "won_log_amount")
 """What is summed over the closings of a group."""
@@ -166,7 +168,8 @@ def mean(total: Floats, count: Floats) -> Floats:
 
 def shrunk(part: Floats, count: Floats, parent: Floats) -> Floats:
     """(n,) `part / count`, a mean or a rate, pulled to the parent's by PSEUDO_DEALS."""
-    return (part + PSEUDO_DEALS * parent) / (count + PSEUDO_DEALS)
+    found: Floats = (part + PSEUDO * parent) / (count + PSEUDO)
+    return found
 
 
 @once

@@ -100,7 +100,8 @@ def _questions(
 
 def _fill(matrix: Column, at: At, columns: Sequence[str]) -> None:
     """Write the values of each feature into its row."""
-    registry = CATALOGUE | custom_features(at.vocabulary)
+    custom = custom_features(at.vocabulary)
+    registry = CATALOGUE | custom if custom else CATALOGUE
     with np.errstate(divide="ignore", invalid="ignore"):
         if at.size == 1:  # one copy of all is faster than a copy of each
             matrix[:, 0] = [registry[name].compute(at).item() for name in columns]
