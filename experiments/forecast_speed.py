@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from features.beside import THREADS
 from training.forecast import (
     Booked,
     Calendar,
@@ -108,10 +109,10 @@ def _peak() -> float:
 
 def _report(sizes: list[int]) -> list[str]:
     lines = [
-        f"Python {platform.python_version()}, one thread; {PATHS:,} paths x {MONTHS} months; each "
-        f"month deals not yet created win {NEW_A_MONTH:.0%} of the number of open deals; from "
-        "chances at hand to the table with its quantiles. Processor seconds: what the clock shows "
-        "on a machine with nothing else to do; in brackets what it showed here.",
+        f"Python {platform.python_version()}, {THREADS} threads; {PATHS:,} paths x {MONTHS} "
+        f"months; each month deals not yet created win {NEW_A_MONTH:.0%} of the number of open "
+        "deals; from chances at hand to the table with its quantiles. Seconds by the clock; in "
+        "brackets those of the processor.",
         "",
         f"| open deals | the firm, s | memory, GiB | by {', '.join(DIMENSIONS)}, s "
         "| memory, GiB |",
@@ -121,7 +122,7 @@ def _report(sizes: list[int]) -> list[str]:
         cells = [f"{deals:,}"]
         for by in ("", ",".join(DIMENSIONS)):
             found = _apart(f"{deals}:{by}")
-            cells += [f"{found['busy']:.1f} ({found['seconds']:.1f})", f"{found['above']:.2f}"]
+            cells += [f"{found['seconds']:.1f} ({found['busy']:.1f})", f"{found['above']:.2f}"]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -22,6 +20,7 @@ from features import (  # noqa: F401
     team,
 )
 from features.at import At
+from features.beside import side_by_side
 from features.catalogue import CATALOGUE, Feature
 from features.custom import custom_features
 from features.guests import GuestHistory, guests_at
@@ -32,8 +31,6 @@ from features.windows import Column
 
 CHUNK = 32_768
 """Snapshots computed at once: bounds the memory of intermediate columns."""
-THREADS = min(4, os.cpu_count() or 1)
-"""Chunks computed side by side: nearly all of one is done where Python lets others run."""
 
 
 def available_features(history: History, vocabulary: Vocabulary) -> dict[str, Feature]:
@@ -70,24 +67,13 @@ def compute_features(
         at = _questions(history, vocabulary, part, columns)
         _fill(matrix[:, begin : begin + CHUNK], at, columns)
 
-    for share in _each(fill, range(0, len(snapshots), CHUNK)):
-        if progress:
-            progress(share)
+    chunks = range(0, len(snapshots), CHUNK)
+    # The first alone: it builds the indexes that all of them ask.
+    for done, some in enumerate((chunks[:1], chunks[1:])):
+        for share in side_by_side(fill, some):
+            if progress:
+                progress((done + share * len(some)) / len(chunks))
     return pd.DataFrame(matrix.T, columns=as_index(tuple(columns)), copy=False)
-
-
-def _each(work: Callable[[int], None], chunks: Sequence[int]) -> Iterator[float]:
-    """Do all chunks, side by side; give the share done.
-
-    The first alone: it builds the indexes that all of them ask.
-    """
-    for first in chunks[:1]:
-        work(first)
-        yield 1 / len(chunks)
-    if len(chunks) > 1:
-        with ThreadPoolExecutor(THREADS) as pool:
-            for done, _ in enumerate(pool.map(work, chunks[1:]), 2):
-                yield done / len(chunks)
 
 
 def _questions(

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from features.beside import side_by_side
 from features.fiscal import Period, boundaries, period_name
 from features.windows import DAY, Bools, Floats, Ints
 from training.draws import Past, Wins, cumulative_hazards, draw_new, draw_open, sum_up
@@ -163,16 +164,21 @@ def simulate_forecast(
     moved = _moved(rng, spread or Spread(), calendar.quarter, paths)
     upto, past = cumulative_hazards(open_deals.won_by), _past(new_deals)
     step = max(1, int(CHUNK_CELLS / max(len(open_deals.amount), new_deals.wins.sum(), 1)))
-    for begin in range(0, paths, step):
-        part = slice(begin, min(begin + step, paths))
-        deal, cell = draw_open(rng, upto, moved.opened[part])
-        wins = Wins(cell, deal, _amounts_drawn(rng, open_deals, deal))
+    begins = range(0, paths, step)
+
+    def walk(chunk: tuple[int, np.random.Generator]) -> None:
+        part, own = slice(chunk[0], min(chunk[0] + step, paths)), chunk[1]
+        deal, cell = draw_open(own, upto, moved.opened[part])
+        wins = Wins(cell, deal, _amounts_drawn(own, open_deals, deal))
         _add(totals["open"], part, wins, {d: s[0] for d, s in split.items()})
         expected = new_deals.wins, new_deals.dispersion
-        wins = draw_new(rng, *expected, past, moved.new[part], named=bool(dimensions))
+        wins = draw_new(own, *expected, past, moved.new[part], named=bool(dimensions))
         _add(totals["new"], part, wins, {d: s[1] for d, s in split.items()})
+
+    # Every chunk has a stream of its own: what is drawn does not depend on which is first.
+    for share in side_by_side(walk, list(zip(begins, rng.spawn(len(begins)), strict=True))):
         if progress:
-            progress(part.stop / paths)
+            progress(share)
     for dimension in codes:
         totals["open"][dimension] *= moved.total[:, :, None]
         totals["new"][dimension] *= moved.total[:, :, None] * moved.amount[:, None, None]

@@ -31,7 +31,7 @@ def test_section_is_written_and_the_others_are_left_alone(tmp_path, monkeypatch)
     monkeypatch.setattr(forecast_speed, "_apart", lambda _: figures)
     forecast_speed._write("\n".join(forecast_speed._report([500])))
     text = page.read_text("utf-8")
-    assert "| 500 | 1.2 (9.0) | 0.50 | 1.2 (9.0) | 0.50 |" in text
+    assert "| 500 | 9.0 (1.2) | 0.50 | 9.0 (1.2) | 0.50 |" in text
     assert "old" not in text
     assert "## Features\n\nkept" in text
 
