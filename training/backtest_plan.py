@@ -100,7 +100,7 @@ def plan_backtest(
         cuts = _spread(past, int(np.clip(SECONDS // one, FEWEST, MOST)), main, asked)
     else:
         cuts = monthly_origins(past, origins, (main,))
-    served = Served(past, learner=partial(learner_of, recipe=recipe))
+    served = Served(past, learner=partial(learner_of, recipe=recipe), usual=recipe.weight)
     entries, absent = _entries(served, main, candidates=candidates)
     return Plan(cuts, asked, entries, served, absent, one * len(cuts))
 

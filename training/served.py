@@ -16,6 +16,7 @@ import numpy as np
 
 from features.outcomes import outcomes
 from features.windows import DAY
+from training.averaging import USUAL_WEIGHT
 from training.close import CloseModel, fit_close
 from training.learners import Learner
 from training.origins import Answer, Contender, Known, Past, curves
@@ -45,12 +46,14 @@ class Served(Contender):
     ----------
     learner : the learner of a tier; another than the default makes a candidate that is
         calibrated and gated like the served one
+    usual : weight of its trees in the average, from which the learned one departs
     tiers : what would have been served at each origin, filled in as they are fitted
     """
 
     past: Past
     name: str = "served model"
     learner: LearnerOf = learner_of
+    usual: float = USUAL_WEIGHT
     tiers: dict[int, Tier] = field(default_factory=dict)
     _fits: dict[tuple[int, Tier], tuple[CloseModel, CloseModel, int | None]] = field(
         default_factory=dict
@@ -85,7 +88,7 @@ class Served(Contender):
         horizons = horizons_for(float(np.ptp(known.panel.snapshots.time)) / DAY)
         folds = [self._fold(known, cut, tier, horizons) for cut in origins_for(known.panel)]
         found = [fold for fold in folds if fold is not None]
-        return judge(joined(found)) if found else None
+        return judge(joined(found), self.usual) if found else None
 
     def _fold(
         self, known: Known, cut: int, tier: Tier, horizons: tuple[int, ...]

@@ -7,6 +7,7 @@ import pytest
 
 from features.snapshots import Snapshots
 from features.windows import DAY
+from training.averaging import USUAL_WEIGHT
 from training.backtest_plan import FEWEST, MOST, log_backtest, plan_backtest, slug
 from training.baselines import DirectCandidate, HazardCandidate, PlainCatBoost
 from training.origins import EVER, MONTH_DAYS, Past
@@ -84,7 +85,9 @@ def test_catboost_is_told_absent_where_it_is_not_installed(past, monkeypatch):
 def test_the_served_model_learns_by_the_recipe_given(past):
     served = plan_backtest(past, (30,), 1, recipe=Recipe(weight=0.25)).served
     assert served.learner("full", (), 2000).weights == (0.25, 0.75)
-    assert plan_backtest(past, (30,), 1).served.learner("full", (), 2000).weights == (0.5, 0.5)
+    assert served.usual == 0.25
+    plain = plan_backtest(past, (30,), 1).served
+    assert plain.learner("full", (), 2000).weights == (USUAL_WEIGHT, 1 - USUAL_WEIGHT)
 
 
 def test_names_of_metrics_are_what_a_tracker_takes():
