@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from data.contract import ACTIVITY_TYPES, DTYPES
 from data.settings import Settings
 from data.tables import Tables
-from features.order import by_group_and_time
+from features.order import by_group_and_time, largest_so_far
 from features.windows import DAY, NEVER, Bools, Column, Floats, Ints, Timeline
 
 OPEN, WON, LOST = 0, 1, 2
@@ -154,9 +154,9 @@ def superseded(deal: Ints, happened: Ints, known: Ints, closing: Bools | None = 
     A closing is never superseded; it counts from when it was known, for backdating it is common.
     """
     at = happened if closing is None else np.where(closing, known, happened)
-    if not ((at[1:] < at[:-1]) & (deal[1:] == deal[:-1])).any():
-        return np.zeros(len(at), bool)
-    late: Bools = at < pd.Series(at).groupby(deal).cummax().to_numpy()
+    other = np.ones(len(deal), bool)
+    other[1:] = deal[1:] != deal[:-1]
+    late: Bools = at < largest_so_far(at, other)
     return late if closing is None else late & ~closing
 
 

@@ -102,6 +102,7 @@ def _by_recipe(
     other = validate(history, trained.panel, learner, lambda _: None)
     if other is None:
         return None
+    other = other.weighed(other.learned_weight(_recipe(champion).weight))
     side = other.table if champion.tier == "table" else other.model
     answers = {h: expit(z) for h, z in side.items()}
     gain = _difference(trained.bundle, found, answers, np.ones(len(found.deal), bool))

@@ -3,19 +3,19 @@
 A close model is a dozen blends of trees and a regression whose columns are alike. One by one each
 would make those columns again; here they are laid out once, a slab of rows at a time has its
 columns made once, all trees are asked at once (see `trees`), and so are all regressions. Large
-batches take two threads.
+batches take several threads.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from features.beside import side_by_side
 from features.windows import Floats
 from training.boosted import BoostedModel
 from training.flat import FlatBasis
@@ -25,8 +25,7 @@ from training.segments import SEGMENT, BySegmentModel
 from training.trees import SLAB, Forest, Matrix
 
 MANY = 2_000
-"""Rows from which two threads share the slabs."""
-THREADS = 2
+"""Rows from which threads share the slabs."""
 MOST_KNOWN = 8
 _known: OrderedDict[tuple[tuple[int, ...], tuple[str, ...]], Together | Split] = OrderedDict()
 
@@ -119,8 +118,8 @@ class Together:
             for slab in slabs:
                 answer(slab)
         else:
-            with ThreadPoolExecutor(THREADS) as pool:
-                list(pool.map(answer, slabs))
+            for _ in side_by_side(answer, slabs):
+                pass
         return found
 
     def _slab(self, rows: Matrix) -> Floats:

@@ -111,6 +111,8 @@ def train(
             verdict = judge(found, recipe.weight)
             gated = choose(tier, closed, verdict)
             choice = replace(gated, reason=gated.reason + own.reason)
+    if found is not None and verdict is not None:
+        found = found.weighed(verdict.weight)
     close, table = _final_fit(rows, learner, choice, verdict, longest_horizon(rows), progress)
     progress("learning amounts")
     amount = fit_amount(history, rows)

@@ -65,8 +65,14 @@ class OutOfTime:
     parts: dict[int, Floats]
     lost_parts: Floats
 
-    def weighed(self, weight: float) -> OutOfTime:
-        """What the model would have said with this weight of the first of two parts."""
+    def learned_weight(self, usual: float) -> float | None:
+        """Weight of the first of two parts that these snapshots tell; None where there is one."""
+        return learned_weight(self.deal, self.parts, self.labels, usual)
+
+    def weighed(self, weight: float | None) -> OutOfTime:
+        """What the model would have said with this weight of the first of two parts, if any."""
+        if weight is None:
+            return self
         model = {h: averaged(parts, weight) for h, parts in self.parts.items()}
         return replace(self, model=model, lost_model=averaged(self.lost_parts, weight))
 
@@ -211,9 +217,8 @@ def judge(found: OutOfTime, usual: float = USUAL_WEIGHT) -> Verdict:
     ----------
     usual : weight of the trees from which the learned one departs as far as the past tells
     """
-    weight = learned_weight(found.deal, found.parts, found.labels, usual)
-    if weight is not None:
-        found = found.weighed(weight)
+    weight = found.learned_weight(usual)
+    found = found.weighed(weight)
     weights = deal_weights(found.deal)
     horizons = list(found.labels)
     stacked = [np.concatenate([side[h] for h in horizons]) for side in (found.model, found.labels)]

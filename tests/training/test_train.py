@@ -10,7 +10,7 @@ from data.tables import Tables
 from features.catalogue import CATALOGUE
 from features.history import History
 from features.trust import filled_later
-from training.averaging import USUAL_WEIGHT
+from training.averaging import USUAL_WEIGHT, averaged
 from training.learners import Blend
 from training.logistic import Logistic
 from training.metrics import Difference
@@ -167,6 +167,9 @@ def test_trees_count_as_much_as_the_past_says_they_should(trained):
     assert {model.weights for model in [*close.won, *close.lost]} == {
         (verdict.weight, 1 - verdict.weight)
     }
+    found = trained.out_of_time
+    for horizon, said in found.model.items():
+        np.testing.assert_allclose(said, averaged(found.parts[horizon], verdict.weight))
 
 
 def test_training_names_its_steps_and_no_more_than_it_promised(trained, steps):
