@@ -7,28 +7,18 @@ import numpy as np
 from features.at import At, once
 from features.catalogue import Compute, Feature, feature, register
 from features.custom import category
-from features.groups import GroupAt, base_rate, by_deal_attribute
+from features.dimensions import PROFILE, account_codes
+from features.groups import GroupAt, base_rate, grouped_by, record_of
 from features.spans import Spans
-from features.windows import Floats, Ints
+from features.windows import Floats
 
 ACCOUNT = ("deals.account_id",)
-BANDS = {
-    "employees": (10.0, 50.0, 200.0, 1_000.0, 5_000.0),
-    "annual_revenue": (1e6, 1e7, 5e7, 2.5e8, 1e9),
-}
 FIT = "The ideal customer profile, learned from who has bought."
 
 
-def account_codes(at: At) -> tuple[Ints, int]:
-    """(deals,) code of the account, -1 without one, and how many accounts there are."""
-    codes = at.history.encoded("deals", "account_id")
-    return codes.code, max(codes.size, 1)
-
-
-@once
 def with_account(at: At) -> GroupAt:
     """Closings of the account of each snapshot."""
-    return by_deal_attribute(at, "account", *account_codes(at))
+    return record_of(at, "account")
 
 
 @feature(
@@ -69,7 +59,7 @@ def account_open_beside_count(at: At) -> Floats:
         deal, begin, end, _ = at.history.while_open()
         return Spans.of(codes[deal], begin, end, groups=accounts + 1)
 
-    grouped = with_account(at).grouped
+    grouped = grouped_by(at, "account")
     open_then = at.index("account_open", build).asked(grouped.asked).count()
     return np.maximum(grouped.spread(open_then) - 1, 0)
 
@@ -86,25 +76,10 @@ def _log(column: str) -> Compute:
     return compute
 
 
-def band_codes(at: At, column: str) -> tuple[Ints, int]:
-    """(deals,) band of a company's size or name of its industry or region; -1 where missing."""
-    if column not in BANDS:
-        codes = at.history.encoded("accounts", column)
-        return codes.code, max(codes.size, 1)
-
-    def build() -> Ints:
-        numbers = at.history.numbers("accounts", column)
-        band = np.searchsorted(BANDS[column], numbers, side="right")
-        return np.where(np.isnan(numbers), -1, band).astype(np.int64)
-
-    return at.index(f"bands:{column}", build), len(BANDS[column]) + 1
-
-
 @once
 def fit_of(at: At, column: str) -> Floats:
     """(n,) log-odds of the win rate of a column's band against the firm's."""
-    record = by_deal_attribute(at, column, *band_codes(at, column))
-    return _log_odds(record.win_rate) - _base_odds(at)
+    return _log_odds(record_of(at, column).win_rate) - _base_odds(at)
 
 
 @once
@@ -121,7 +96,6 @@ def _log_odds(rate: Floats) -> Floats:
     return found
 
 
-PROFILE = ("industry", "region", "employees", "annual_revenue")
 OF_PROFILE = tuple(f"accounts.{column}" for column in PROFILE)
 
 

@@ -28,6 +28,7 @@ from features.arriving_changes import (
     stages_of,
 )
 from features.closings import StageRules
+from features.dimensions import ORIGINS, combined, keys_of
 from features.facts import (
     OUTCOMES,
     WAYS,
@@ -38,7 +39,6 @@ from features.facts import (
 from features.history import History
 from features.parts import ACCOUNT
 from features.seniority import UNKNOWN, levels
-from features.source import DIMENSIONS, combined, keys_of
 from features.vocabulary import ATTRIBUTES
 from features.windows import DAY, NEVER, Column, Floats, Ints, Timeline
 
@@ -273,12 +273,12 @@ def _indexes(store: History, alone: History, deals: Columns) -> dict[str, object
         numbers = store.index(f"values:accounts.{column}", partial(_numbers_of, store, column))
         found[f"numbers:accounts.{column}"] = numbers[row]
     coded = replace(alone, indexes=found)
-    for columns in DIMENSIONS.values():
-        keys = store.index(f"keys:{columns}", partial(keys_of, store, columns))
+    for name, columns in ORIGINS.items():
+        keys = store.index(f"keys:{name}", partial(keys_of, store, columns))
         mine_of = combined(coded, columns)
         place = np.minimum(keys.searchsorted(mine_of), len(keys) - 1)
         code = np.where(keys[place] == mine_of, place - 1, -1)
-        found[f"combined:{columns}"] = (code, max(len(keys) - 1, 1))
+        found[f"combined:{name}"] = (code, max(len(keys) - 1, 1))
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from functools import cached_property, wraps
-from typing import Any, TypeVar, TypeVarTuple
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 import numpy as np
 
@@ -17,8 +17,11 @@ from features.vocabulary import Vocabulary
 from features.windows import DAY, Column, Floats, Ints, Seen, Timeline, days_between
 
 T = TypeVar("T")
+Asker = TypeVar("Asker", bound="Remembers")
 Parts = TypeVarTuple("Parts")
 
+RECENT = {days: slice(place, place + 1) for place, days in enumerate((7, 14, 30, 60, 90))}
+"""Days of the windows over activities, and their places."""
 KINDS = (*ACTIVITY_TYPES, *WAYS)
 """What activities are told apart by: type or direction."""
 
@@ -29,10 +32,15 @@ class Grouped:
 
     Snapshots of one day share their instant, so statistics of sources or owners are asked
     thousands of times fewer than there are snapshots. A negative group has no facts.
+
+    Attributes
+    ----------
+    instant : place of each question's instant among the distinct ones; None: there is but one
     """
 
     asked: Asked
     where: Ints | None = None
+    instant: Ints | None = None
 
     def spread(self, answers: Floats) -> Floats:
         """(n,) answer of each snapshot's group."""
@@ -73,14 +81,26 @@ class At:
         """Activities of each deal that are known."""
         return Tally(self.seen(self.history.activities))
 
-    def recent(self, days: int) -> Tally:
-        """Activities of each deal that happened in the last `days` days and are known."""
+    def recent(self, days: int, flag: str | None = None) -> Floats:
+        """(n,) known activities of a flag that happened in the last `days` days (of RECENT)."""
+        if self.size == 1:
+            return self._recent_of_one[flag][RECENT[days]]
         found: Tally | None = self.known_answers.get(days)
         if found is None:
-            events = self.history.activities
-            window = self.index(f"window:{days}", lambda: Window.of(events, days))
-            found = self.known_answers[days] = window.asked(self.asked)
-        return found
+            found = self.known_answers[days] = self._windows[days].asked(self.asked)
+        return found.count() if flag is None else found.counts[flag]
+
+    @cached_property
+    def _recent_of_one(self) -> dict[str | None, Floats]:
+        """(RECENT,) counts by flag: of one snapshot all windows are asked together."""
+        return Window.inside_each([*self._windows.values()], self.asked).counts
+
+    @property
+    def _windows(self) -> dict[int, Window]:
+        def build() -> dict[int, Window]:
+            return {days: Window.of(self.history.activities, days) for days in RECENT}
+
+        return self.index("windows", build)
 
     @cached_property
     def age(self) -> Floats:
@@ -124,7 +144,8 @@ class At:
         group = np.where(group < 0, groups, group)
         instants, when = self.instants
         keys, where = distinct(group * len(instants) + when, (groups + 1) * len(instants))
-        return Grouped(Asked(keys // len(instants), instants[keys % len(instants)]), where)
+        group, instant = np.divmod(keys, len(instants))
+        return Grouped(Asked(group, instants[instant]), where, instant)
 
     @cached_property
     def owner(self) -> Ints:
@@ -181,11 +202,19 @@ class At:
         return np.log1p(np.maximum(self.days_in_stage, 0))
 
 
-def once(compute: Callable[[At, *Parts], T]) -> Callable[[At, *Parts], T]:
+class Remembers(Protocol):
+    """What keeps its answers."""
+
+    @property
+    def known_answers(self) -> dict[Hashable, Any]:
+        """Answers by question."""
+
+
+def once(compute: Callable[[Asker, *Parts], T]) -> Callable[[Asker, *Parts], T]:
     """Compute once for the snapshots in hand what several features use."""
 
     @wraps(compute)
-    def answer(at: At, *parts: *Parts) -> T:
+    def answer(at: Asker, *parts: *Parts) -> T:
         asked = (compute, parts)
         found: T | None = at.known_answers.get(asked)
         if found is None:

@@ -14,7 +14,7 @@ import numpy as np
 from features.order import by_group_and_time
 from features.windows import Floats, Ints
 
-STEP = 1024
+STEP = 256
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ def flag_of(what: str) -> str | None:
 
 def count_in(at: At, what: str, days: int) -> Floats:
     """(n,) activities that happened in the last `days` days and are known."""
-    return at.recent(days).counts[flag_of(what)]
+    return at.recent(days, flag_of(what))
 
 
 def count_ever(at: At, what: str) -> Floats:
@@ -54,7 +54,7 @@ def days_since(at: At, what: str) -> Floats:
 
 def _windowed(what: str, days: int) -> Compute:
     flag = flag_of(what)
-    return lambda at: at.recent(days).counts[flag]
+    return lambda at: at.recent(days, flag)
 
 
 def _ever(what: str) -> Compute:
@@ -115,7 +115,7 @@ def inbound_share(at: At) -> Floats:
 def pace_30d_change(at: At) -> Floats:
     """Log of (count of days 0-30 + 1) over (count of days 30-60 + 1)."""
     now = count_in(at, "activities", 30)
-    return np.log((now + 1) / (at.recent(60).count() - now + 1))
+    return np.log((now + 1) / (at.recent(60) - now + 1))
 
 
 @feature("engagement", "log ratio", "activities a day, 14 days against life", needs=NEEDS)
@@ -209,7 +209,7 @@ def contacts_count(at: At) -> Floats:
 )
 def new_contacts_30d_count(at: At) -> Floats:
     """By the first activity known with each contact."""
-    return at.recent(30).counts["new_contact"]
+    return at.recent(30, "new_contact")
 
 
 @feature("engagement", "level 0-4", "highest seniority met", needs=("contacts.seniority",))

@@ -12,14 +12,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from features.account import account_codes
 from features.at import At, as_codes
+from features.dimensions import account_codes, team_of_owner
 from features.history import History
 from features.size import amount_class
 from features.snapshots import is_open
 from features.spans import Asked
 from features.stages import cells_of_stays, of_stages, stage_stays
-from features.team import team_of_owner
 from features.windows import DAY, Floats, Ints
 
 

@@ -3,162 +3,196 @@
 Only closings *known* strictly before the instant count. A rate over few deals is pulled towards
 its parent's by 20 pseudo-deals, and the firm's towards one half by two (empirical Bayes with a
 fixed prior weight).
+
+Of many snapshots a dimension is
+asked when a feature needs it, each (group, instant) once; of one snapshot all dimensions are asked
+together, for seventeen small searches cost more than one that finds all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from features.at import At, Grouped, as_codes, once
-from features.history import WON, History
-from features.medians import running_median
-from features.windows import DAY, Floats, Ints, Seen, Timeline, days_between
+from features.at import At, Grouped, once
+from features.dimensions import DIMENSIONS, FIRM, PLACES, groups_of_one
+from features.records import SUMS, Records, records
+from features.spans import Asked
+from features.windows import DAY, Floats, Ints, Seen
 
 PSEUDO_DEALS = 20.0
 PSEUDO: Floats = np.array([PSEUDO_DEALS])
 """As an array: of one deal it takes longer to make one of a number than to add it."""
 YEAR = 365 * DAY
-SUMS = ("won", "won_log_days", "won_priced", "won_log_amount")
-"""What is summed over the closings of a group."""
 USUAL = {"won_log_days": "won", "median_log_days": "won", "won_log_amount": "won_priced"}
 """What is usual of the wins of a group, and the count of wins that stands behind it."""
 
 
-def record_of_closings(history: History, group: Ints, groups: int) -> Timeline:
-    """Closings by group, each belonging to `group[closing]` (-1: none); values SUMS."""
-    closings = history.closings
-    won = closings.values["outcome"] == WON
-    life = days_between(history.created[closings.group], closings.values["happened"])
-    amount = closing_amount(history)
-    return Timeline.of(
-        group,
-        closings.time,
-        groups=groups + 1,
-        won=won,
-        won_log_days=won * np.log1p(np.maximum(life, 0)),
-        won_priced=won & (amount > 0),
-        won_log_amount=won * np.log(np.where(amount > 0, amount, 1.0)),
-    )
-
-
-def medians(record: Timeline) -> Timeline:
-    """Wins by group; value median: of the logarithms of 1 + days to win so far."""
-
-    def build() -> Timeline:
-        wins = record.where(record.values["won"])
-        return wins.having(median=running_median(wins.group, wins.values["won_log_days"]))
-
-    found: Timeline = record.kept("medians", build)
-    return found
-
-
-def closing_amount(history: History) -> Floats:
-    """(closings,) amount known when a closing became known; NaN where none."""
-    closings = history.closings
-    return history.changes["amount"].last("value", closings.group, closings.time)
-
-
-def closing_owner(history: History) -> Ints:
-    """(closings,) owner known when a closing became known; -1 where none."""
-    closings = history.closings
-    return as_codes(history.changes["owner_id"].last("value", closings.group, closings.time))
-
-
 @dataclass(eq=False)
-class GroupAt:
-    """The group of each snapshot with its record: the statistics of one dimension.
+class Statistics:
+    """What became of the groups asked about; every array is (dimensions, questions).
 
     Attributes
     ----------
-    record : closings by group, as `record_of_closings` has them
-    base : (n,) win rate of the firm
-    closed, won : (n,) closings that stand behind the statistics, and wins among them
+    asked : (dimensions x questions) groups among all of `records`
+    firm : statistics of the firm; None: row 0 of these are it
+    instant : of each question the place of its instant among the firm's; None: the same
     """
 
-    grouped: Grouped
-    record: Timeline
-    base: Floats
-    closed: Floats
-    won: Floats
-    _ever: Seen
-    _totals: Floats
+    records: Records
+    asked: Asked
+    dimensions: int
+    firm: Statistics | None = None
+    instant: Ints | None = None
+    known_answers: dict[Any, Any] = field(default_factory=dict, repr=False)
 
-    @classmethod
-    def of(cls, grouped: Grouped, record: Timeline, base: Floats) -> GroupAt:
-        """Ask the record what every statistic reads."""
-        ever = grouped.asked.seen(record)
-        totals = ever.totals(SUMS)
-        closed, won = grouped.spread(ever.count()), grouped.spread(totals[0])
-        return cls(grouped, record, base, closed, won, ever, totals)
+    @cached_property
+    def _ever(self) -> Seen:
+        return self.asked.seen(self.records.closings)
+
+    @cached_property
+    def _year(self) -> Seen:
+        """The closings of the last 365 days. None was recorded late: each counts once known."""
+        before = self.asked.seen(self.records.closings, YEAR)
+        return Seen(self.records.closings, before.past, self._ever.past)
+
+    def _rows(self, values: Floats) -> Floats:
+        return values.reshape(*values.shape[:-1], self.dimensions, -1)
+
+    def _totals(self, seen: Seen) -> dict[str, Floats]:
+        return dict(zip(SUMS, self._rows(seen.totals(SUMS)), strict=True))
+
+    @cached_property
+    def closed(self) -> Floats:
+        """Closings that stand behind the statistics."""
+        return self._rows(self._ever.count())
+
+    @cached_property
+    def total(self) -> dict[str, Floats]:
+        """Sums over all closings, by SUMS."""
+        return self._totals(self._ever)
+
+    @cached_property
+    def total_of_year(self) -> dict[str, Floats]:
+        """Sums over the closings of the last 365 days, by SUMS."""
+        return self._totals(self._year)
+
+    @cached_property
+    def base(self) -> Floats:
+        """(questions,) win rate of the firm, shrunk to one half by two deals."""
+        firm = self.firm or self
+        return self._then((firm.total["won"][0] + 1.0) / (firm.closed[0] + 2.0))
+
+    def _then(self, of_firm: Floats) -> Floats:
+        return of_firm if self.instant is None else of_firm[self.instant]
 
     @cached_property
     def win_rate(self) -> Floats:
+        """Win rate shrunk to that of the firm."""
+        return shrunk(self.total["won"], self.closed, self.base)
+
+    @cached_property
+    def trend(self) -> Floats:
+        """Win rate of the last 365 days less that of ever, both shrunk to ever."""
+        ever, closed = self.win_rate, self._rows(self._year.count())
+        return shrunk(self.total_of_year["won"], closed, ever) - ever
+
+    @cached_property
+    def _median_log_days(self) -> Floats:
+        medians = self.records.medians
+        if not len(medians):
+            return np.full(self.closed.shape, np.nan)
+        begin, past = self._ever.flagged("won")
+        return self._rows(np.where(past > begin, medians[np.maximum(past, 1) - 1], np.nan))
+
+    @once
+    def ever(self, what: str) -> Floats:
+        """Mean (or median) over the wins of one of USUAL; NaN without one."""
+        if what == "median_log_days":
+            return self._median_log_days
+        return mean(self.total[what], self.total[USUAL[what]])
+
+    @once
+    def trend_of(self, what: str) -> Floats:
+        """One of USUAL over the wins of the last 365 days less that of ever.
+
+        Shrunk to ever; NaN before the first win. Of the days to win this is the mean's trend: a
+        median has no window.
+        """
+        year, ever = self.total_of_year, self.ever(what)
+        return shrunk(year[what], year[USUAL[what]], ever) - ever
+
+    @once
+    def usual(self, what: str) -> Floats:
+        """One of USUAL, shrunk to the firm's."""
+        firm = (self.firm or self).ever(what)[0]
+        return shrunk(*self.part_of(what), self._then(firm))
+
+    @once
+    def part_of(self, what: str) -> tuple[Floats, Floats]:
+        """Sum (mean or median times the count) of one of USUAL, and the count behind it."""
+        count, found = self.total[USUAL[what]], self.ever(what)
+        return np.where(count > 0, found, 0.0) * count, count
+
+
+@dataclass(eq=False, slots=True)
+class GroupAt:
+    """The group of each snapshot with its record: the statistics of one dimension.
+
+    `where` leads from snapshots to questions; None: they are the same.
+    """
+
+    statistics: Statistics
+    row: int
+    where: Ints | None
+
+    def _of(self, values: Floats) -> Floats:
+        found: Floats = values[self.row]
+        return found if self.where is None else found[self.where]
+
+    @property
+    def closed(self) -> Floats:
+        """(n,) closings that stand behind the statistics."""
+        return self._of(self.statistics.closed)
+
+    @property
+    def won(self) -> Floats:
+        """(n,) wins among them."""
+        return self._of(self.statistics.total["won"])
+
+    @property
+    def win_rate(self) -> Floats:
         """(n,) win rate shrunk to that of the firm."""
-        return self.win_rate_within(self.base)
+        return self._of(self.statistics.win_rate)
 
     def win_rate_within(self, parent: Floats) -> Floats:
         """(n,) win rate shrunk to that of a parent group."""
         return shrunk(self.won, self.closed, parent)
 
-    @cached_property
+    @property
     def trend(self) -> Floats:
         """(n,) win rate of the last 365 days less that of ever, both shrunk to ever."""
-        ever, closed = self.win_rate, self.grouped.spread(self._year[0])
-        return shrunk(self._total_of_year("won"), closed, ever) - ever
+        return self._of(self.statistics.trend)
+
+    def ever(self, what: str) -> Floats:
+        """(n,) mean (or median) over the wins of one of USUAL; NaN without one."""
+        return self._of(self.statistics.ever(what))
 
     def trend_of(self, what: str) -> Floats:
-        """(n,) `what` is usual of the wins (one of USUAL) of the last 365 days less that of ever.
+        """(n,) one of USUAL over the wins of the last 365 days less that of ever."""
+        return self._of(self.statistics.trend_of(what))
 
-        Shrunk to ever; NaN before the first win. Of the days to win this is the mean's trend: a
-        median has no window.
-        """
-        ever: Floats = getattr(self, what)
-        return shrunk(self._total_of_year(what), self._total_of_year(USUAL[what]), ever) - ever
+    def usual(self, what: str) -> Floats:
+        """(n,) one of USUAL, shrunk to the firm's."""
+        return self._of(self.statistics.usual(what))
 
-    @cached_property
-    def won_log_days(self) -> Floats:
-        """(n,) mean logarithm of 1 + days to win; NaN without a win."""
-        return mean(self._total("won_log_days"), self.won)
-
-    @cached_property
-    def won_log_amount(self) -> Floats:
-        """(n,) mean logarithm of the amount of won deals; NaN without one."""
-        return mean(self._total("won_log_amount"), self.won_priced)
-
-    @cached_property
-    def median_log_days(self) -> Floats:
-        """(n,) median logarithm of 1 + days to win; NaN without a win."""
-        return self.grouped.spread(self.grouped.asked.seen(medians(self.record)).last("median"))
-
-    @cached_property
-    def won_priced(self) -> Floats:
-        """(n,) wins whose amount was known."""
-        return self._total("won_priced")
-
-    def usual(self, what: str, parent: Floats) -> Floats:
-        """(n,) `what` is usual of the wins, one of USUAL, shrunk to the parent's."""
-        count, found = getattr(self, USUAL[what]), getattr(self, what)
-        return shrunk(np.where(count > 0, found, 0.0) * count, count, parent)
-
-    @cached_property
-    def _year(self) -> tuple[Floats, Floats]:
-        """Count of the closings of the last 365 days, and their sums, of each group.
-
-        None was recorded late: each counts from when it was known.
-        """
-        before = self.grouped.asked.seen(self.record, YEAR)
-        year = Seen(self.record, before.past, self._ever.past)
-        return year.count(), year.totals(SUMS)
-
-    def _total(self, column: str) -> Floats:
-        return self.grouped.spread(self._totals[SUMS.index(column)])
-
-    def _total_of_year(self, column: str) -> Floats:
-        return self.grouped.spread(self._year[1][SUMS.index(column)])
+    def usual_within(self, what: str, parent: Floats) -> Floats:
+        """(n,) one of USUAL, shrunk to a parent's."""
+        part, count = self.statistics.part_of(what)
+        return shrunk(self._of(part), self._of(count), parent)
 
 
 def mean(total: Floats, count: Floats) -> Floats:
@@ -173,49 +207,42 @@ def shrunk(part: Floats, count: Floats, parent: Floats) -> Floats:
 
 
 @once
-def everyone(at: At) -> GroupAt:
-    """Statistics of all closings together."""
-
-    def build() -> Timeline:
-        everybody = np.zeros(len(at.history.closings.time), np.int64)
-        return record_of_closings(at.history, everybody, 1)
-
-    record = at.index("record:all", build)
-    grouped = at.grouped(np.zeros(at.size, np.int64), 1)
-    seen = grouped.asked.seen(record)
-    base = grouped.spread((seen.total("won") + 1.0) / (seen.count() + 2.0))
-    return GroupAt.of(grouped, record, base)
-
-
-def base_rate(at: At) -> Floats:
-    """(n,) win rate over all closings known then, shrunk to one half by two deals."""
-    return everyone(at).base
-
-
-def statistics(
-    at: At, name: str, group: Ints, of_closings: Callable[[], Ints], groups: int
-) -> GroupAt:
-    """Statistics of a dimension.
-
-    Parameters
-    ----------
-    group : (n,) code of each snapshot's group, -1 where it has none
-    of_closings : gives that of each closing's
-    groups : number of codes
-    """
-    record = at.index(
-        f"record:{name}", lambda: record_of_closings(at.history, of_closings(), groups)
-    )
-    return GroupAt.of(at.grouped(group, groups), record, base_rate(at))
-
-
-def by_deal_attribute(at: At, name: str, codes: Ints, groups: int) -> GroupAt:
-    """Statistics of a dimension fixed for a deal; `codes` is (deals,), -1 for none."""
-    return statistics(at, name, codes[at.deal], lambda: codes[at.history.closings.group], groups)
+def grouped_by(at: At, dimension: str) -> Grouped:
+    """Questions about the group of each snapshot in a dimension."""
+    return at.grouped(DIMENSIONS[dimension].now(at), int(records(at).groups[PLACES[dimension]]))
 
 
 @once
-def by_owner(at: At) -> GroupAt:
-    """Statistics of owners: a closing belongs to the owner known when it became known."""
-    owners = at.history.owners.size
-    return statistics(at, "owner", at.owner, lambda: closing_owner(at.history), owners)
+def record_of(at: At, dimension: str) -> GroupAt:
+    """Statistics of the group of each snapshot in a dimension (one of DIMENSIONS)."""
+    if at.size == 1:
+        return GroupAt(_of_one(at), PLACES[dimension], None)
+    found, grouped = records(at), grouped_by(at, dimension)
+    group = grouped.asked.group + found.begin[PLACES[dimension]]
+    asked = Asked(group, grouped.asked.time)
+    if dimension == FIRM:
+        return GroupAt(Statistics(found, asked, 1), 0, grouped.where)
+    firm = everyone(at).statistics
+    statistics = Statistics(found, asked, 1, firm, grouped.instant)
+    return GroupAt(statistics, 0, grouped.where)
+
+
+@once
+def _of_one(at: At) -> Statistics:
+    """Statistics of every dimension of one snapshot."""
+    found = records(at)
+    code = groups_of_one(at, found.groups)
+    group = found.begin + np.where(code < 0, found.groups, code)
+    return Statistics(found, Asked(group, np.repeat(at.time, len(group))), len(group))
+
+
+def everyone(at: At) -> GroupAt:
+    """Statistics of all closings together."""
+    return record_of(at, FIRM)
+
+
+@once
+def base_rate(at: At) -> Floats:
+    """(n,) win rate over all closings known then, shrunk to one half by two deals."""
+    firm = everyone(at)
+    return firm.statistics.base if firm.where is None else firm.statistics.base[firm.where]

@@ -200,7 +200,7 @@ def stay_against_lost(at: At) -> Floats:
 )
 def age_against_cycle(at: At) -> Floats:
     """Above 0: older than deals were when they were won."""
-    return np.log1p(np.maximum(at.age, 0)) - everyone(at).won_log_days
+    return np.log1p(np.maximum(at.age, 0)) - everyone(at).ever("won_log_days")
 
 
 def _promises(at: At) -> Timeline:

@@ -7,16 +7,7 @@ import numpy as np
 from features.at import At, as_codes, once
 from features.catalogue import feature
 from features.facts import micros
-from features.groups import (
-    base_rate,
-    by_owner,
-    closing_amount,
-    closing_owner,
-    everyone,
-    statistics,
-)
-from features.size import SIZE_BANDS, present_band, size_band
-from features.source import deal_codes
+from features.groups import base_rate, everyone, grouped_by, record_of
 from features.spans import Spans
 from features.windows import NEVER, Floats, Ints, days_between
 
@@ -29,19 +20,19 @@ WHY = "Owners differ; the record of each, shrunk, says by how much."
 )
 def owner_win_rate(at: At) -> Floats:
     """Over the owner's closings known before the instant."""
-    return by_owner(at).win_rate
+    return record_of(at, "owner").win_rate
 
 
 @feature("people", "rate", "win rate of the owner less the firm's", needs=NEEDS, why=WHY)
 def owner_win_rate_lift(at: At) -> Floats:
     """Shrunk: few closings give 0."""
-    return by_owner(at).win_rate - base_rate(at)
+    return record_of(at, "owner").win_rate - base_rate(at)
 
 
 @feature("people", "rate", "owner's win rate of 365 days less that of ever", needs=NEEDS)
 def owner_win_rate_trend(at: At) -> Floats:
     """Shrunk: few closings give 0."""
-    return by_owner(at).trend
+    return record_of(at, "owner").trend
 
 
 @feature(
@@ -49,7 +40,7 @@ def owner_win_rate_trend(at: At) -> Floats:
 )
 def owner_closed_log_count(at: At) -> Floats:
     """Experience."""
-    return np.log1p(by_owner(at).closed)
+    return np.log1p(record_of(at, "owner").closed)
 
 
 @feature(
@@ -57,12 +48,7 @@ def owner_closed_log_count(at: At) -> Floats:
 )
 def owner_won_days_lift(at: At) -> Floats:
     """NaN before the first win."""
-    return by_owner(at).won_log_days - everyone(at).won_log_days
-
-
-def pairs(owner: Ints, other: Ints, others: int) -> Ints:
-    """(n,) code of owner and other together; -1 where either is missing."""
-    return np.where((owner < 0) | (other < 0), -1, owner * others + other)
+    return record_of(at, "owner").ever("won_log_days") - everyone(at).ever("won_log_days")
 
 
 @feature(
@@ -74,15 +60,8 @@ def pairs(owner: Ints, other: Ints, others: int) -> Ints:
 )
 def owner_source_win_rate_lift(at: At) -> Floats:
     """Owner x source, shrunk by 20 deals to the owner's rate."""
-    source, sources = deal_codes(at, ("source",))
-    record = statistics(
-        at,
-        "owner_source",
-        pairs(at.owner, source[at.deal], sources),
-        lambda: pairs(closing_owner(at.history), source[at.history.closings.group], sources),
-        at.history.owners.size * sources,
-    )
-    return record.win_rate_within(by_owner(at).win_rate) - base_rate(at)
+    record = record_of(at, "owner_source")
+    return record.win_rate_within(record_of(at, "owner").win_rate) - base_rate(at)
 
 
 @feature(
@@ -94,16 +73,8 @@ def owner_source_win_rate_lift(at: At) -> Floats:
 )
 def owner_size_win_rate_lift(at: At) -> Floats:
     """Owner x band of amount, shrunk by 20 deals to the owner's rate."""
-    record = statistics(
-        at,
-        "owner_size",
-        pairs(at.owner, present_band(at), SIZE_BANDS),
-        lambda: pairs(
-            closing_owner(at.history), size_band(closing_amount(at.history)), SIZE_BANDS
-        ),
-        at.history.owners.size * SIZE_BANDS,
-    )
-    return record.win_rate_within(by_owner(at).win_rate) - base_rate(at)
+    record = record_of(at, "owner_size")
+    return record.win_rate_within(record_of(at, "owner").win_rate) - base_rate(at)
 
 
 def owned_spans(at: At) -> tuple[Ints, Ints, Ints]:
@@ -129,7 +100,7 @@ def owner_open_count(at: At) -> Floats:
     spans = at.index(
         "owner_open", lambda: Spans.of(*owned_spans(at), groups=at.history.owners.size + 1)
     )
-    grouped = by_owner(at).grouped
+    grouped = grouped_by(at, "owner")
     return grouped.spread(spans.asked(grouped.asked).count())
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from features.account import with_account
-from features.at import At, as_codes, once
+from features.at import At, as_codes
 from features.catalogue import feature
 from features.census import Census
-from features.groups import GroupAt, base_rate, by_owner, closing_amount, statistics
-from features.source import DIMENSIONS, record_of
+from features.dimensions import ORIGINS
+from features.groups import GroupAt, base_rate, record_of
 from features.windows import Floats, Ints, Timeline
 
 NEEDS = ("deal_history.amount",)
-SIZE_BANDS = 47
 WHY = "Large deals take longer and are lost more often; unusual ones are guesses."
 
 
@@ -74,13 +73,13 @@ def days_since_amount_change(at: At) -> Floats:
 
 
 def _against(at: At, record: GroupAt) -> Floats:
-    return at.log_amount - record.won_log_amount
+    return at.log_amount - record.ever("won_log_amount")
 
 
 @feature("size", "log ratio", "amount against what the owner usually wins", needs=NEEDS, why=WHY)
 def amount_against_owner(at: At) -> Floats:
     """Above 0: larger than this owner's won deals."""
-    return _against(at, by_owner(at))
+    return _against(at, record_of(at, "owner"))
 
 
 @feature(
@@ -89,7 +88,7 @@ def amount_against_owner(at: At) -> Floats:
     "amount against what its segment usually wins",
     needs=NEEDS,
     why=WHY,
-    reads=tuple(f"deals.{column}" for column in DIMENSIONS["segment"]),
+    reads=tuple(f"deals.{column}" for column in ORIGINS["segment"]),
 )
 def amount_against_segment(at: At) -> Floats:
     """Above 0: larger than won deals of its source, type and pipeline."""
@@ -124,36 +123,10 @@ def amount_rank_open(at: At) -> Floats:
         return Census.of(known, np.append(begin, end), cells=AMOUNT_CLASSES, weight=weight)
 
     instants, when = at.instants
-    counts = at.index("open_amounts", build).counts(instants)
-    total = counts.sum(axis=1, keepdims=True)
-    rank = (np.cumsum(counts, axis=1) - counts / 2) / np.maximum(total, 1)
-    own = amount_class(at.amount)
-    return np.where(own >= 0, rank[when, own], np.nan)
-
-
-def size_band(amount: Floats) -> Ints:
-    """(n,) band of an amount, three a factor of ten; SIZE_BANDS - 1 where there is none."""
-    log = np.floor(3 * np.log10(np.where(amount > 0, amount, np.nan)))
-    band = np.minimum(np.maximum(log, 0), SIZE_BANDS - 2)
-    return np.where(np.isnan(log), SIZE_BANDS - 1, band).astype(np.int64)
-
-
-@once
-def present_band(at: At) -> Ints:
-    """(n,) band of the amount known."""
-    return size_band(at.amount)
-
-
-@once
-def by_size(at: At) -> GroupAt:
-    """Statistics of deals of about this amount: a closing counts with the amount known then."""
-    return statistics(
-        at,
-        "size",
-        present_band(at),
-        lambda: size_band(closing_amount(at.history)),
-        SIZE_BANDS,
-    )
+    counts, own = at.index("open_amounts", build).counts(instants), amount_class(at.amount)
+    smaller = np.cumsum(counts, axis=1)
+    rank = (smaller[when, own] - counts[when, own] / 2) / np.maximum(smaller[when, -1], 1)
+    return np.where(own >= 0, rank, np.nan)
 
 
 @feature(
@@ -161,7 +134,7 @@ def by_size(at: At) -> GroupAt:
 )
 def size_win_rate_lift(at: At) -> Floats:
     """Three bands a factor of ten (1,000 to 2,150 ...), and one for no amount."""
-    return by_size(at).win_rate - base_rate(at)
+    return record_of(at, "size").win_rate - base_rate(at)
 
 
 @feature(

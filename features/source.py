@@ -7,48 +7,11 @@ import numpy as np
 from features.at import At, once
 from features.catalogue import Compute, Feature, register
 from features.custom import category
-from features.groups import GroupAt, base_rate, by_deal_attribute, everyone
-from features.history import History
-from features.windows import Floats, Ints
+from features.dimensions import ORIGINS
+from features.groups import base_rate, everyone, record_of
+from features.windows import Floats
 
-DIMENSIONS: dict[str, tuple[str, ...]] = {
-    "source": ("source",),
-    "deal_type": ("deal_type",),
-    "pipeline": ("pipeline",),
-    "segment": ("source", "deal_type", "pipeline"),
-}
 WHY = "Deals that come the same way tend to end the same way."
-
-
-def combined(history: History, columns: tuple[str, ...]) -> Ints:
-    """(deals,) a number of the combination of attributes; 0 for a deal that has none of them."""
-    code = np.zeros(history.size, np.int64)
-    for column in columns:
-        found = history.encoded("deals", column)
-        code = code * (found.size + 1) + found.code + 1
-    return code
-
-
-def keys_of(history: History, columns: tuple[str, ...]) -> Ints:
-    """Numbers of the combinations that there are, in order; 0, which is no group, comes first."""
-    return np.unique(np.append(combined(history, columns), 0))
-
-
-def deal_codes(at: At, columns: tuple[str, ...]) -> tuple[Ints, int]:
-    """(deals,) code of the combination of attributes fixed at creation, and how many there are."""
-
-    def build() -> tuple[Ints, int]:
-        names = keys_of(at.history, columns)
-        place = names.searchsorted(combined(at.history, columns))
-        return place - 1, max(len(names) - 1, 1)
-
-    return at.index(f"combined:{columns}", build)
-
-
-@once
-def record_of(at: At, dimension: str) -> GroupAt:
-    """Closings of the dimension's group of each snapshot."""
-    return by_deal_attribute(at, dimension, *deal_codes(at, DIMENSIONS[dimension]))
 
 
 @once
@@ -63,9 +26,14 @@ def win_rate_of(at: At, dimension: str) -> Floats:
 @once
 def usual_of(at: At, dimension: str, what: str) -> Floats:
     """(n,) what is usual of the group's wins (one of `USUAL`), shrunk as its win rate is."""
-    firm: Floats = getattr(everyone(at), what)
-    parent = usual_of(at, "source", what) if dimension == "segment" else firm
-    return record_of(at, dimension).usual(what, parent)
+    record = record_of(at, dimension)
+    if dimension != "segment":
+        return record.usual(what)
+    return record.usual_within(what, usual_of(at, "source", what))
+
+
+def _lift_of(at: At, dimension: str, what: str) -> Floats:
+    return usual_of(at, dimension, what) - everyone(at).ever(what)
 
 
 def _code(column: str) -> Compute:
@@ -101,11 +69,13 @@ def _amount(dimension: str) -> Compute:
 
 
 def _days_lift(dimension: str) -> Compute:
-    return lambda at: usual_of(at, dimension, "won_log_days") - everyone(at).won_log_days
+    return lambda at: _lift_of(at, dimension, "won_log_days")
 
 
 def _amount_lift(dimension: str) -> Compute:
-    return lambda at: usual_of(at, dimension, "won_log_amount") - everyone(at).won_log_amount
+    return lambda at: (
+        usual_of(at, dimension, "won_log_amount") - everyone(at).ever("won_log_amount")
+    )
 
 
 def _days_trend(dimension: str) -> Compute:
@@ -166,7 +136,7 @@ def _register() -> None:
         needs = (f"deals.{column}",)
         code = Feature(f"{column}_code", "source", "code", text, _code(column), needs, WHY, True)
         register(code)
-    for dimension, columns in DIMENSIONS.items():
+    for dimension, columns in ORIGINS.items():
         first, *others = (f"deals.{column}" for column in columns)
         for statistics, for_models in ((LEVELS, False), (LIFTS, True), (TRENDS, False)):
             for name, unit, text, make in statistics:

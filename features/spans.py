@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -121,7 +122,7 @@ class Late:
     flags: Column
 
     @classmethod
-    def of(cls, events: Timeline) -> Late:
+    def among(cls, events: Timeline) -> Late:
         """Find them among facts that carry `happened` (microseconds)."""
         happened = events.values["happened"].astype(np.int64)
         late = np.flatnonzero(events.time > happened)
@@ -130,8 +131,17 @@ class Late:
         group = events.start.searchsorted(late, side="right") - 1
         return cls(len(events.start) - 1, group, events.time[late], happened[late], flags)
 
-    def left_by(self, width: int, asked: Asked) -> Column:
-        """(n, 1 + flags) how many have left a window that still finds them; to look at each."""
+    def of(self, group: int) -> Late:
+        """Those of one group."""
+        begin, end = self.group.searchsorted((group, group + 1)).tolist()
+        mine = slice(begin, end)
+        return Late(1, self.group[mine], self.time[mine], self.happened[mine], self.flags[mine])
+
+    def left_by(self, width: int | Ints, asked: Asked) -> Column:
+        """(n, 1 + flags) how many have left a window that still finds them; to look at each.
+
+        `width` may be (windows, 1) for a single question: then (windows, 1 + flags).
+        """
         at, leaves = asked.time[:, None], np.maximum(self.time, self.happened + width)
         gone = (leaves < at) & (at <= self.time + width) & (self.group == asked.group[:, None])
         return np.asarray(gone.astype(np.int32) @ self.flags)
@@ -168,7 +178,7 @@ class Window:
     @classmethod
     def of(cls, events: Timeline, days: float) -> Window:
         """Window over facts sorted by the time known that carry `happened` (microseconds)."""
-        late: Late = events.kept("late", lambda: Late.of(events))
+        late: Late = events.kept("late", lambda: Late.among(events))
         return cls(events, late, int(days * DAY))
 
     @cached_property
@@ -180,6 +190,17 @@ class Window:
         """Count the facts inside the window of each question."""
         now, before = asked.seen(self.events), asked.seen(self.events, self.width)
         return Tally(Seen(self.events, before.past, now.past), self._left(asked))
+
+    @staticmethod
+    def inside_each(windows: Sequence[Window], asked: Asked) -> Tally:
+        """Count the facts of a single question inside each of several windows over them."""
+        events, now = windows[0].events, asked.seen(windows[0].events)
+        widths = np.array([window.width for window in windows])
+        begin, end = now.first.item(), now.past.item()
+        before = events.time[begin:end].searchsorted(asked.time - widths) + begin
+        inside = Seen(events, before, np.repeat(now.past, len(windows)))
+        late = windows[0].late.of(asked.group.item())
+        return Tally(inside, late.left_by(widths[:, None], asked) if len(late.time) else None)
 
     def _left(self, asked: Asked) -> Column | None:
         if len(self.late.time) <= FEW_LATE:

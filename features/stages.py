@@ -84,11 +84,13 @@ def exit_rates(at: At) -> Floats:
 
     Over ended stays known before the instant, by stage; stays are told apart by class of length.
     """
-    instants, when = at.instants
+    instants, _ = at.instants
     counts = of_stages(at, "stays:class", stays_by_class).counts(instants)
-    ended, kept = _at_least(counts.reshape(len(instants), 2, -1).swapaxes(0, 1))
-    stages = len(at.history.stage_names)
-    row = when * (stages + 1) + np.where(at.stage < 0, stages, at.stage_record)
+    grouped = by_stage(at)
+    of_stage = counts.reshape(len(instants), 2, -1, CLASSES)
+    when = 0 if grouped.instant is None else grouped.instant
+    ended, kept = _at_least(of_stage[when, :, grouped.asked.group]).swapaxes(0, 1)
+    row = 0 if grouped.where is None else grouped.where
     here = STAY_DAYS.searchsorted(at.days_in_stage, side="right")
     then = STAY_DAYS.searchsorted(at.days_in_stage + AHEAD, side="right")
     then = np.maximum(then, here + 1)
@@ -118,10 +120,9 @@ def cells_of_stays(stays: Timeline) -> tuple[Ints, Ints, int]:
 
 
 def _at_least(counts: Floats) -> Floats:
-    """(parts, rows, CLASSES + 1) counts of this class and all longer ones; the last is 0."""
-    by_class = counts.reshape(len(counts), -1, CLASSES)
-    longer = np.zeros((*by_class.shape[:2], CLASSES + 1))
-    np.cumsum(by_class[:, :, ::-1], axis=2, out=longer[:, :, -2::-1])
+    """(..., CLASSES + 1) counts of this class and all longer ones; the last is 0."""
+    longer = np.zeros((*counts.shape[:-1], CLASSES + 1))
+    np.cumsum(counts[..., ::-1], axis=-1, out=longer[..., -2::-1])
     return longer
 
 

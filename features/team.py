@@ -2,65 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from features.at import At, as_codes, once
 from features.catalogue import feature
+from features.dimensions import team_of_owner
 from features.engagement import count_in
-from features.facts import encode
-from features.groups import (
-    GroupAt,
-    base_rate,
-    by_owner,
-    closing_amount,
-    closing_owner,
-    everyone,
-    mean,
-    statistics,
-)
-from features.people import NEEDS, hired_at, owned_spans, owner_open_count, pairs
-from features.size import SIZE_BANDS, present_band, size_band
-from features.source import deal_codes
+from features.groups import base_rate, everyone, grouped_by, mean, record_of
+from features.people import NEEDS, hired_at, owned_spans, owner_open_count
 from features.spans import Spans, Window
-from features.windows import DAY, NEVER, Floats, Ints, Timeline
-
-
-def team_of_owner(at: At) -> tuple[Ints, int]:
-    """(owners + 1,) team of each owner, -1 without one (and for no owner), and how many teams."""
-
-    def build() -> tuple[Ints, int]:
-        owners = at.history.tables.owners
-        teams = encode(owners["team"])
-        team = np.full(at.history.owners.size + 1, -1, np.int64)
-        team[at.history.owners.code[: len(owners)]] = teams.code
-        return team, max(teams.size, 1)
-
-    return at.index("teams", build)
-
-
-@once
-def _by_team(at: At) -> GroupAt:
-    team, teams = team_of_owner(at)
-    return statistics(at, "team", team[at.owner], lambda: team[closing_owner(at.history)], teams)
-
-
-def _record_with(at: At, name: str, now: Ints, then: Callable[[], Ints], count: int) -> Floats:
-    """(n,) win rate of the team with deals of one of `count` codes, less the firm's.
-
-    `now` are the codes of the deals asked about, `then` gives those of the closings.
-    """
-    team, teams = team_of_owner(at)
-    record = statistics(
-        at,
-        name,
-        pairs(team[at.owner], now, count),
-        lambda: pairs(team[closing_owner(at.history)], then(), count),
-        teams * count,
-    )
-    return record.win_rate_within(_by_team(at).win_rate) - base_rate(at)
-
+from features.windows import DAY, NEVER, Floats, Timeline
 
 TEAM = (*NEEDS, "owners.team")
 
@@ -74,13 +25,13 @@ TEAM = (*NEEDS, "owners.team")
 )
 def team_win_rate(at: At) -> Floats:
     """Over the team's closings known before the instant."""
-    return _by_team(at).win_rate
+    return record_of(at, "team").win_rate
 
 
 @feature("people", "rate", "win rate of the owner's team less the firm's", needs=TEAM)
 def team_win_rate_lift(at: At) -> Floats:
     """Teams as the owners table has them now: it keeps no history."""
-    return _by_team(at).win_rate - base_rate(at)
+    return record_of(at, "team").win_rate - base_rate(at)
 
 
 @feature(
@@ -92,13 +43,13 @@ def team_win_rate_lift(at: At) -> Floats:
 )
 def team_win_rate_trend(at: At) -> Floats:
     """Shrunk: few closings give 0."""
-    return _by_team(at).trend
+    return record_of(at, "team").trend
 
 
 @feature("people", "log count", "closings behind the team's record", needs=TEAM, for_models=False)
 def team_closed_log_count(at: At) -> Floats:
     """Experience of the team."""
-    return np.log1p(_by_team(at).closed)
+    return np.log1p(record_of(at, "team").closed)
 
 
 @feature(
@@ -110,7 +61,7 @@ def team_closed_log_count(at: At) -> Floats:
 )
 def team_won_days_lift(at: At) -> Floats:
     """NaN before the first win."""
-    return _by_team(at).won_log_days - everyone(at).won_log_days
+    return record_of(at, "team").ever("won_log_days") - everyone(at).ever("won_log_days")
 
 
 @feature(
@@ -130,7 +81,7 @@ def team_tenure_days(at: At) -> Floats:
             np.where(hired < NEVER, team, -1), hired, groups=teams + 1, days=hired / DAY
         )
 
-    grouped = _by_team(at).grouped
+    grouped = grouped_by(at, "team")
     hired = grouped.asked.seen(at.index("teams:hired", build))
     return grouped.spread(grouped.asked.time / DAY - mean(hired.total("days"), hired.count()))
 
@@ -173,14 +124,8 @@ def days_since_team_change(at: At) -> Floats:
 )
 def team_source_win_rate_lift(at: At) -> Floats:
     """Team x source, shrunk by 20 deals to the team's rate."""
-    source, sources = deal_codes(at, ("source",))
-    return _record_with(
-        at,
-        "team_source",
-        source[at.deal],
-        lambda: source[at.history.closings.group],
-        sources,
-    )
+    record = record_of(at, "team_source")
+    return record.win_rate_within(record_of(at, "team").win_rate) - base_rate(at)
 
 
 @feature(
@@ -191,13 +136,8 @@ def team_source_win_rate_lift(at: At) -> Floats:
 )
 def team_size_win_rate_lift(at: At) -> Floats:
     """Team x band of amount, shrunk by 20 deals to the team's rate."""
-    return _record_with(
-        at,
-        "team_size",
-        present_band(at),
-        lambda: size_band(closing_amount(at.history)),
-        SIZE_BANDS,
-    )
+    record = record_of(at, "team_size")
+    return record.win_rate_within(record_of(at, "team").win_rate) - base_rate(at)
 
 
 @once
@@ -209,7 +149,7 @@ def _team_load(at: At) -> Floats:
         owner, begin, end = owned_spans(at)
         return Spans.of(team[owner], begin, end, groups=teams + 1)
 
-    grouped = _by_team(at).grouped
+    grouped = grouped_by(at, "team")
     spans = at.index("team_open", build)
     return grouped.spread(spans.asked(grouped.asked).count())
 
@@ -259,6 +199,6 @@ def owner_load(at: At) -> Window:
 )
 def owner_attention_share(at: At) -> Floats:
     """Activities of the deal over those of all deals that were then its owner's."""
-    grouped = by_owner(at).grouped
+    grouped = grouped_by(at, "owner")
     load = grouped.spread(owner_load(at).asked(grouped.asked).count())
     return count_in(at, "activities", 30) / np.maximum(load, 1.0)

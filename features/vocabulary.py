@@ -6,7 +6,7 @@ ones.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
@@ -63,10 +63,19 @@ class Vocabulary:
         """Distinct positions of stages, in order."""
         return np.unique(list(self.stage_position.values()))
 
-    def codes(self, column: str, names: Sequence[str]) -> Floats:
+    def codes(self, column: str, names: tuple[str, ...]) -> Floats:
         """(names + 1,) code of each name of `table.column`, NaN where unseen; the last is NaN."""
-        known = self._places.get(column, {})
-        return np.array([*(known.get(name, np.nan) for name in names), np.nan])
+        asked, found = self._asked.get(column, ((), None))
+        if asked is not names or found is None:
+            known = self._places.get(column, {})
+            found = np.array([*(known.get(name, np.nan) for name in names), np.nan])
+            self._asked[column] = names, found
+        return found
+
+    @cached_property
+    def _asked(self) -> dict[str, tuple[tuple[str, ...], Floats]]:
+        """Codes last asked for, by column: a store's names stay the same."""
+        return {}
 
     @cached_property
     def _places(self) -> dict[str, dict[str, float]]:

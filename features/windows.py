@@ -17,6 +17,7 @@ Example
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -51,6 +52,8 @@ LARGEST_TERM = 1e6
 TALLIES = "tallies"
 BLOCK = 8_192
 """Facts whose tallies are made at once."""
+FEW = 32
+"""Questions up to which each is searched by itself."""
 
 
 def first_at_or_after(low: Ints, high: Ints, times: Ints, at: Ints) -> Ints:
@@ -70,6 +73,10 @@ def first_at_or_after(low: Ints, high: Ints, times: Ints, at: Ints) -> Ints:
         alone: Ints = times[low.item() : high.item()].searchsorted(at)
         alone += low
         return alone
+    if len(at) <= FEW:
+        each, view = zip(low.tolist(), high.tolist(), at.tolist(), strict=True), times.data
+        past = [bisect_left(view, when, begin, end) for begin, end, when in each]
+        return np.array(past, np.int64)
     found = low.copy()
     longest = int((high - low).max(initial=0))
     step = 1 << longest.bit_length() >> 1

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from features.groups import closing_amount
+from features.dimensions import closing_amount
 from features.history import WON, History
 from features.snapshots import Snapshots, open_deals
 from features.windows import DAY, Bools, Floats

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from features.groups import closing_amount, closing_owner
+from features.dimensions import closing_amount, closing_owner
 from features.history import WON, History
 from features.windows import DAY, Floats, Ints
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from features.account import BANDS, FIT_LIMITS, PROFILE, band_codes
+from features.account import FIT_LIMITS
 from features.at import At
+from features.dimensions import BANDS, PROFILE, band_codes
 from features.history import History
 from features.pipeline import compute_features
 from features.snapshots import Snapshots, open_deals

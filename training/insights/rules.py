@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.account import BANDS
+from features.dimensions import BANDS
 from features.history import WON, History
 from features.windows import DAY, Bools, Floats, Ints
 from training.insights.shrinkage import Estimate, shrunk_rate
