@@ -151,9 +151,11 @@ def feature_bodies(features: pd.DataFrame) -> dict[int, dict[str, Any]]:
 
 
 def whole_deal(history: History, bundle: Bundle) -> dict[str, Any]:
-    """An open deal of the store, as a message, with 200 activities."""
+    """An open deal of the store that was never closed, as a message, with 200 activities."""
     at = int(np.datetime64(history.last_fact.tz_localize(None), "us").astype(np.int64))  # type: ignore[union-attr]
-    deal_id = str(score(bundle, history, at).frame["deal_id"].iloc[0])
+    closed = {history.deal_ids[code] for code in history.closings.group}
+    ids = (str(each) for each in score(bundle, history, at).frame["deal_id"])
+    deal_id = next(each for each in ids if each not in closed)
     tables = history.tables.select([deal_id])
     rows = {name: _records(tables[name]) for name in ("deals", "deal_history", "activities")}
     acts = [{k: v for k, v in row.items() if k != "activity_id"} for row in rows["activities"]]
