@@ -47,6 +47,13 @@ DRIFT = (
     Column("shift", "decimal", title="col.shift"),
     Column("verdict", "word", title="col.drift"),
 )
+PIPELINES = (
+    Column("pipeline"),
+    Column("deals", "count", title="col.closed"),
+    Column("model_of", "word", title="col.model_of"),
+    Column("gain", "decimal4", low="gain_low", high="gain_high", title="col.own_gain"),
+    Column("reason", title="col.model_of_why"),
+)
 VERSIONS = (
     Column("version", title="col.model_version"),
     Column("champion", "word"),
@@ -74,6 +81,7 @@ def model(view: View, asked: Asked) -> Row:
         "figures": Table("figures", FIGURES, _figures(card)),
         "contenders": Table("contenders", CONTENDERS, _contenders(stored)),
         "calibration": Table("calibration", CURVE, _curve(stored)),
+        "pipelines": Table("pipelines", PIPELINES, pipeline_rows(card)),
         "drift": Table("drift", DRIFT, shown(rows), len(moved)),
         "versions": Table("versions", VERSIONS, _versions(asked)),
     }
@@ -97,6 +105,22 @@ def _figures(card: Any) -> list[Row]:
     """Out-of-time figures by horizon, as they were measured when the model was trained."""
     figures = (card.get("validation") or {}).get("figures", {})
     return [{"horizon": float(days), **found} for days, found in figures.items()]
+
+
+def pipeline_rows(card: Any) -> list[Row]:
+    """Which model answers for each pipeline, where there are several.
+
+    The gain of a model of its own, and what lies within two standard errors of it.
+    """
+    rows = []
+    for tried in card.get("pipelines") or []:
+        found = tried["gain"] or {}
+        gain, error = found.get("mean"), 2 * found.get("standard_error", 0.0)
+        low, high = (None, None) if gain is None else (gain - error, gain + error)
+        whose = "own" if tried["served"] else "all"
+        told = {"model_of": whose, "gain": gain, "gain_low": low, "gain_high": high}
+        rows.append({**tried, **told})
+    return rows if len(rows) > 1 else []
 
 
 def _contenders(stored: Stored | None) -> list[Row]:
