@@ -16,8 +16,10 @@ import numpy.typing as npt
 
 from features.windows import Floats, Ints
 from training.basis import Basis
+from training.scratch import Scratch
 
 Float32s = npt.NDArray[np.float32]
+_scratch = Scratch()
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,9 @@ class Ramps:
 
     def columns(self, features: Float32s) -> Float32s:
         """(ramps, n) columns, not yet cut off at 0 and 1, of (features, n)."""
-        values = features.take(self.source, axis=0)
-        found = np.where(np.isnan(values), self.fill, values)
+        found = _scratch.array("ramps", (len(self.source), features.shape[1]), np.float32)
+        features.take(self.source, axis=0, out=found, mode="clip")
+        np.copyto(found, self.fill, where=np.isnan(found))
         found -= self.low
         found /= self.width
         return found
@@ -117,10 +120,13 @@ class FlatBasis:
         )
 
     def columns(self, features: Float32s) -> Floats:
-        """(n, columns) standardised matrix of (features, n)."""
+        """(n, columns) standardised matrix of (features, n), which the next call overwrites.
+
+        Where their number is odd, a column of zeros comes last.
+        """
         count = features.shape[1]
         ends = np.cumsum([len(self.ramps.source), len(self.gaps), len(self.coded)]).tolist()
-        found = np.empty((len(self.order), count), np.float32)
+        found = _scratch.array("columns", (len(self.order), count), np.float32)
         with np.errstate(invalid="ignore", over="ignore"):
             np.clip(self.ramps.columns(features), 0, 1, out=found[: ends[0]])
             found[ends[0] : ends[1]] = np.isnan(features.take(self.gaps, axis=0))
@@ -131,6 +137,8 @@ class FlatBasis:
                 found[ends[2] :] = np.where(here, share, 0).reshape(-1, count)
             found -= self.mean
             found /= self.scale
-        ordered = np.empty((count, len(self.order)))
+        width = len(self.order) + len(self.order) % 2
+        ordered = _scratch.array("ordered", (count, width), np.float64)
+        ordered[:, len(self.order) :] = 0.0
         ordered.T[self.order] = found
         return ordered

@@ -23,6 +23,25 @@ from training.newton import learned_shrinkage, newton_logistic, rows_for_each
 MOST_ROWS = 120_000
 
 
+def row_sums(matrix: Floats, coefficients: Floats) -> Floats:
+    """(n,) sums of (n, columns) times (columns,); with (models, columns): (models, n).
+
+    Row by row, not as a product of matrices: how that adds up depends on how many rows there are.
+    The number of columns is even (see `even`), for then every row begins at the same alignment,
+    on which the order of adding may depend, too.
+    """
+    each = coefficients if coefficients.ndim == 1 else coefficients[:, None]
+    found: Floats = np.vecdot(matrix, each)
+    return found
+
+
+def even(columns: Floats) -> Floats:
+    """Give the same with an even number of columns: a last one of zeros is added to others."""
+    odd = columns.shape[-1] % 2
+    blank = np.zeros((*columns.shape[:-1], odd))
+    return np.ascontiguousarray(np.concatenate([columns, blank], axis=-1) if odd else columns)
+
+
 @dataclass(frozen=True)
 class LogisticModel(Model):
     """Coefficients of the standardised columns of a basis.
@@ -45,8 +64,7 @@ class LogisticModel(Model):
 
     def linear(self, matrix: Floats) -> Floats:
         """(n,) log-odds of rows of the basis."""
-        # Not matrix @ coefficients: how that adds up depends on how many rows there are.
-        total: Floats = self.intercept + np.einsum("ij,j->i", matrix, self.coefficients)
+        total: Floats = self.intercept + row_sums(even(matrix), even(self.coefficients))
         return total
 
     def contributions(self, features: pd.DataFrame) -> Floats:
@@ -55,9 +73,8 @@ class LogisticModel(Model):
         given = tuple(features.columns.to_numpy(object).tolist())
         rows = features.to_numpy(np.float32).take(places(given, names), axis=1)
         parts = np.zeros((len(rows), len(given) + 1))
-        parts[:, places(given, owners.names)] = owners.sums(
-            flat.columns(rows.T) * self.coefficients
-        )
+        columns = flat.columns(rows.T)[:, : len(self.coefficients)]
+        parts[:, places(given, owners.names)] = owners.sums(columns * self.coefficients)
         parts[:, -1] = self.intercept
         return parts
 

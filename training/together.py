@@ -20,7 +20,7 @@ from features.windows import Floats
 from training.boosted import BoostedModel
 from training.flat import FlatBasis
 from training.learners import BlendModel, Model
-from training.logistic import LogisticModel
+from training.logistic import LogisticModel, even, row_sums
 from training.segments import SEGMENT, BySegmentModel
 from training.trees import SLAB, Forest, Matrix
 
@@ -40,7 +40,7 @@ class Regressions:
     Attributes
     ----------
     intercepts : (models, 1)
-    coefficients : (models, columns)
+    coefficients : (models, columns), as many as the basis lays out
     """
 
     basis: FlatBasis
@@ -53,13 +53,12 @@ class Regressions:
         return cls(
             FlatBasis.of(models[0].basis, names),
             np.array([[model.intercept] for model in models]),
-            np.stack([model.coefficients for model in models]),
+            even(np.stack([model.coefficients for model in models])),
         )
 
     def linear(self, features: Matrix) -> Floats:
         """(models, n) log-odds of (features, n)."""
-        # Not a product of matrices: how that adds up depends on how many rows there are.
-        found = np.einsum("ij,kj->ki", self.basis.columns(features), self.coefficients)
+        found = row_sums(self.basis.columns(features), self.coefficients)
         total: Floats = self.intercepts + found
         return total
 

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from features.windows import Floats, Ints
+from training.scratch import Scratch
 
 SLAB = 128
 """Rows at once: as many as keep what is computed of them within the cache."""
@@ -29,6 +30,7 @@ Matrix = npt.NDArray[np.float32]
 Masks = npt.NDArray[Any]
 
 LEFT, RIGHT, ZERO, AMONG = range(4)
+_scratch = Scratch()
 
 
 class Condition(NamedTuple):
@@ -147,9 +149,13 @@ class Conditions:
     def met(self, columns: Matrix) -> Masks:
         """(conditions + 1, rows) all bits where one sends a row left; the last one always does."""
         ordered, full = len(self.column), ~self.table.dtype.type(0)
-        found = np.empty((ordered + len(self.coded) + 1, columns.shape[1]), self.table.dtype)
-        values = self._versions(columns).take(self.column, axis=0)
-        np.multiply(values <= self.threshold, full, out=found[:ordered])
+        shape = ordered, columns.shape[1]
+        found = _scratch.array("met", (ordered + len(self.coded) + 1, shape[1]), full.dtype)
+        values = _scratch.array("values", shape, np.float32)
+        # The places are right; unchecked, they are written where they are wanted.
+        self._versions(columns).take(self.column, axis=0, out=values, mode="clip")
+        left = np.less_equal(values, self.threshold, out=_scratch.array("left", shape, np.bool_))
+        np.multiply(left, full, out=found[:ordered])
         if len(self.coded):
             codes = len(self.table) // len(self.coded)
             given = columns.take(self.coded, axis=0)
@@ -161,7 +167,7 @@ class Conditions:
 
     def _versions(self, columns: Matrix) -> Matrix:
         """(3 x features, rows) values of which the missing go left, go right, and are 0."""
-        found = np.empty((3, *columns.shape), np.float32)
+        found = _scratch.array("versions", (3, *columns.shape), np.float32)
         found[:] = columns
         missing = np.isnan(columns)
         if missing.any():
@@ -209,16 +215,21 @@ class Forest:
     def sums(self, features: Matrix) -> Floats:
         """(models, n) sums of the trees' values for (features, n) columns of at most a slab."""
         met = self.conditions.met(features)
-        alive = met.take(self.split[0], axis=0)
+        shape = self.split.shape[1], met.shape[1]
+        alive, other = (_scratch.array(name, shape, met.dtype) for name in ("alive", "other"))
+        met.take(self.split[0], axis=0, out=alive, mode="clip")
         alive |= self.remain[0]
-        other = np.empty_like(alive)
         for split, remain in zip(self.split[1:], self.remain[1:], strict=True):
-            # The places are right; unchecked, they are written where they are wanted.
             met.take(split, axis=0, out=other, mode="clip")
             other |= remain
             alive &= other
-        leaf = np.bitwise_count((alive - alive.dtype.type(1)) & ~alive) + self.first
-        values = self.values.take(leaf).reshape(-1, self.models * met.shape[1])
+        np.subtract(alive, alive.dtype.type(1), out=other)
+        other &= np.invert(alive, out=alive)
+        leaf = _scratch.array("leaf", shape, np.int64)
+        np.add(np.bitwise_count(other), self.first, out=leaf)
+        values = _scratch.array("sums", shape, np.float64)
+        self.values.take(leaf, out=values, mode="clip")
+        values = values.reshape(-1, self.models * shape[1])
         # Of several columns each is added from top to bottom, but one alone in pairs.
         total: Floats = values.sum(axis=0) if values.shape[1] > 1 else values.cumsum()[-1]
         return total.reshape(self.models, -1)

@@ -6,7 +6,7 @@ import pytest
 
 from tests.training.drawn import staged
 from training.learners import expit
-from training.logistic import Logistic
+from training.logistic import Logistic, even, row_sums
 
 
 def test_basis_draws_a_line_that_is_not_straight():
@@ -58,3 +58,16 @@ def test_a_neighbour_is_shrunk_as_the_first_target_was():
     assert again.shrinkage is first.shrinkage
     fresh = learner.fit(prepared, target[::-1].copy(), every)
     assert not np.allclose(fresh.shrinkage, first.shrinkage)
+
+
+@pytest.mark.parametrize("columns", [1, 7, 32, 1_147])
+def test_a_row_adds_up_alike_alone_and_among_others(columns: int) -> None:
+    rng = np.random.default_rng(columns)
+    matrix, weights = rng.normal(size=(40, columns)), rng.normal(size=(3, columns))
+    together = row_sums(even(matrix), even(weights))
+    assert together.shape == (3, 40)
+    for row in range(40):
+        alone = row_sums(even(matrix[row : row + 1]), even(weights))
+        np.testing.assert_array_equal(alone[:, 0], together[:, row])
+        one = row_sums(even(matrix[row : row + 1]), even(weights[1]))
+        assert one[0] == together[1, row]
