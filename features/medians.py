@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import insort
+
 import numpy as np
 import pandas as pd
 
 from features.windows import Floats, Ints
 
-LONG, FEW = 32, 16
+LONG, FEW, MANY = 32, 16, 300
 """Values of a group up to which medians are found for all groups at once, if more than FEW."""
 
 
@@ -25,10 +27,22 @@ def running_median(group: Ints, values: Floats) -> Floats:
     short = (length <= LONG) & (len(length) > FEW)
     for place in np.flatnonzero(~short):
         mine = slice(first[place], first[place] + length[place])
-        found[mine] = pd.Series(values[mine]).expanding().median()
+        found[mine] = _medians(values[mine])
     order = np.argsort(-length[short], kind="stable")
     _short_medians(values, first[short][order], length[short][order], found)
     return found
+
+
+def _medians(values: Floats) -> Floats:
+    """(n,) medians of the values so far; a window of pandas takes as long as MANY insertions."""
+    if len(values) > MANY:
+        return pd.Series(values).expanding().median().to_numpy()
+    ordered: list[float] = []
+    found = []
+    for count, value in enumerate(values.tolist()):
+        insort(ordered, value)
+        found.append((ordered[count // 2] + ordered[(count + 1) // 2]) / 2)
+    return np.array(found)
 
 
 def _short_medians(values: Floats, first: Ints, length: Ints, found: Floats) -> None:
