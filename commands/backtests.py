@@ -198,6 +198,7 @@ def _say(title: str, shown: dict[str, Any]) -> None:
 
 def _forecast(history: History, at: int, months: int, folder: Path | None, *, json_: bool) -> None:
     """Replay the forecast, say how it did and keep the report."""
+    from training.fallback import wanted
     from training.revenue_backtest import TooShortError, forecast_backtest
     from training.revenue_page import (
         PAGE,
@@ -243,6 +244,12 @@ def _forecast(history: History, at: int, months: int, folder: Path | None, *, js
         f"intervals x {terms['widening']:.2f}.",
         markup=False,
     )
+    if (towards := wanted(terms)) is not None:
+        out.print(
+            f"- Wins are few: what is expected of deals not yet created is drawn towards "
+            f"{towards[0]} (weight {towards[1]:.2f}).",
+            markup=False,
+        )
     out.print(f"report: {files[PAGE]}", markup=False)
 
 

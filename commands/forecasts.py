@@ -16,6 +16,7 @@ from commands.common import (
     bad_arguments,
     bundle_for,
     chosen_as_of,
+    err,
     out,
     print_json,
     progress,
@@ -69,6 +70,9 @@ def forecast_command(
         print_json(records(outlook.frame))
     else:
         say_outlook(outlook, history)
+    if outlook.fallback is not None and (json_ or out_ is not None):
+        # The table has no place for it.
+        err.print(outlook.fallback.said, markup=False)
 
 
 def outlook_of(
@@ -109,6 +113,8 @@ def say_outlook(outlook: Outlook, history: History) -> None:
         "p10 and p90",
         markup=False,
     )
+    if outlook.fallback is not None:
+        out.print(outlook.fallback.said, markup=False)
 
 
 def _say_rows(outlook: Outlook, rows: pd.DataFrame, scope: str, names: dict[str, str]) -> None:

@@ -27,6 +27,7 @@ from data.demo import Simulated, World, simulate, true_revenue
 from data.tables import Tables
 from features.history import History
 from features.windows import Floats
+from training.bundle import Bundle
 from training.forecast import TOTAL, Calendar, simulate_forecast
 from training.outlook import parts_of
 from training.revenue_past import Answered, Asked
@@ -78,9 +79,11 @@ def firm(seed: int, deals: int) -> Simulated:
     return simulate(World.draw(seed), deals=deals, years=3, end=end, seed=seed)
 
 
-def forecast_paths(history: History, at: int, paths: int = PATHS) -> tuple[Floats, Answered]:
+def forecast_paths(
+    history: History, at: int, paths: int = PATHS, bundle: Bundle | None = None
+) -> tuple[Floats, Answered]:
     """(paths, MONTHS) revenue to come after an instant, by a bundle trained as of it."""
-    bundle = train(history, at).bundle
+    bundle = bundle or train(history, at).bundle
     calendar = Calendar.of(at, "month", MONTHS, history.settings.fiscal_year_start_month)
     scored = score(bundle, history, at)
     parts = parts_of(bundle, history, calendar, scored)

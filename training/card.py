@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from training.close import CloseModel, Panel
+from training.fallback import wanted
 from training.incidence import KNOTS
 from training.learners import Groups
 
@@ -114,7 +115,7 @@ def _quality(bundle: Bundle) -> list[str]:
 
 
 def _intervals(bundle: Bundle) -> list[str]:
-    """How wide forecasts are drawn; nothing where no past could say."""
+    """How wide forecasts are drawn, and towards what; nothing where no past could say."""
     terms = bundle.card.get("forecast") or {}
     if not terms or terms.get("origins") == 0:
         return []
@@ -123,10 +124,16 @@ def _intervals(bundle: Bundle) -> list[str]:
         if "origins" in terms
         else "the backtest of the forecast"
     )
-    return [
+    lines = [
         f"By {told}, intervals of the forecast are drawn {terms['widening']:.2f} times as wide as "
         "chance and shocks alone would make them."
     ]
+    if (towards := wanted(terms)) is not None:
+        lines.append(
+            f"There are few wins: what is expected of deals not yet created is drawn towards "
+            f"{towards[0]}, which the backtest prefers (weight {towards[1]:.2f})."
+        )
+    return lines
 
 
 def _at_horizon(days: int, found: Mapping[str, float]) -> str:

@@ -16,6 +16,7 @@ from training.amount import closing_amounts
 from training.arrivals import Arrivals
 from training.booked import standing_wins
 from training.bundle import Bundle
+from training.fallback import MONTHS, Fallback, fall_back, moved, wanted
 from training.forecast import (
     PATHS,
     Booked,
@@ -27,6 +28,7 @@ from training.forecast import (
     simulate_forecast,
 )
 from training.scoring import Scored, current_owner, score, team_of
+from training.series import Series
 from training.shock import arrivals_at, shock_at
 from training.targets import Targets, with_targets
 from training.timing import calendar_days
@@ -59,6 +61,7 @@ class Outlook:
     calendar : the periods of the table
     deals : what was simulated of each open deal, in the order of `scored.frame`
     scored : the scores behind it
+    fallback : what deals not yet created were drawn to, where wins are few; else None
     """
 
     frame: pd.DataFrame
@@ -69,6 +72,7 @@ class Outlook:
     calendar: Calendar
     deals: OpenDeals
     scored: Scored
+    fallback: Fallback | None = None
 
 
 def make_outlook(
@@ -110,6 +114,7 @@ def make_outlook(
         calendar,
         deals,
         scored,
+        parts.fallback,
     )
 
 
@@ -121,21 +126,43 @@ class Parts:
     new: NewDeals
     booked: Booked
     spread: Spread
+    fallback: Fallback | None = None
 
 
 def parts_of(bundle: Bundle, history: History, calendar: Calendar, scored: Scored) -> Parts:
-    """Gather them; arrivals and shock are learned as of the calendar's instant."""
+    """Gather them, with what a backtest has taught laid over them."""
+    terms = bundle.card.get(TERMS, {})
+    parts = _untaught(bundle, history, calendar, scored)
+    fallback = _fallback(terms, bundle, history, calendar.as_of, scored)
+    new, spread = parts.new, parts.spread
+    if fallback is not None:
+        new, spread = moved(new, spread, fallback.factor)
+    return Parts(
+        parts.deals, new, parts.booked, corrected(spread, parts.deals, new, terms), fallback
+    )
+
+
+def _untaught(bundle: Bundle, history: History, calendar: Calendar, scored: Scored) -> Parts:
+    """Learn arrivals and shock as of the calendar's instant."""
     priced = bundle.amount.wins > 0
     arrivals = arrivals_at(history, calendar.as_of)
     new = new_deals(history, calendar.as_of, calendar, arrivals, priced)
     deals = _open(scored, bundle, history, calendar, arrivals, priced)
-    spread = corrected(
-        spread_of(shock_at(history, calendar.as_of), arrivals, new),
-        deals,
-        new,
-        bundle.card.get(TERMS, {}),
-    )
+    spread = spread_of(shock_at(history, calendar.as_of), arrivals, new)
     return Parts(deals, new, _booked(history, calendar, priced), spread)
+
+
+def _fallback(
+    terms: Mapping[str, float], bundle: Bundle, history: History, as_of: int, scored: Scored
+) -> Fallback | None:
+    """What the terms fall back to as of an instant: the same whatever periods are asked."""
+    asked = wanted(terms)
+    if asked is None:
+        return None
+    ahead = Calendar.of(as_of, "month", MONTHS, history.settings.fiscal_year_start_month)
+    parts = _untaught(bundle, history, ahead, scored)
+    series = Series(history, ahead, 0.0, bundle.amount.wins > 0)
+    return fall_back(*asked, series, parts.deals, parts.new, float(terms.get("level", 1.0)))
 
 
 def corrected(

@@ -11,6 +11,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from training.backtest_plots import ACCENT, BAND, INK, MUTED
+from training.fallback import FALL_BACK
 from training.revenue_figures import NAME, OURS, Revenue, floor, rivals_of
 from training.revenue_terms import BLEND, NEW_DEALS
 from training.tracking import Tracker
@@ -54,9 +55,14 @@ def _of_terms(found: Revenue) -> list[str]:
     if not len(found.terms):
         return []
     on = found.terms["on"].astype(bool)
-    blend = found.terms["term"].str.startswith(BLEND)
-    lines = []
-    if used := found.terms.loc[on & ~blend, "term"].tolist():
+    blend, few = (found.terms["term"].str.startswith(name) for name in (BLEND, FALL_BACK))
+    towards = found.terms.loc[on & few, "term"].str.removeprefix(FALL_BACK).tolist()
+    lines = [
+        f"With so few wins {rival} was closer by over one standard error: deals not yet created "
+        "are drawn towards it, as far as few quarters can tell."
+        for rival in towards
+    ]
+    if used := found.terms.loc[on & ~blend & ~few, "term"].tolist():
         lines.append(f"On, for it helped on this history: {', '.join(used)}.")
     new = found.terms["term"] == NEW_DEALS
     if (new & ~on).any():
@@ -66,7 +72,8 @@ def _of_terms(found: Revenue) -> list[str]:
         )
     if off := found.terms.loc[~on & ~new, "term"].tolist():
         lines.append(f"Off, for it did not help by over one standard error: {', '.join(off)}.")
-    if close := found.terms.loc[on & blend, "term"].tolist():
+    made = found.terms["term"].isin([f"{BLEND}{rival}" for rival in towards])
+    if close := found.terms.loc[on & blend & ~made, "term"].tolist():
         lines.append(
             f"A {' and a '.join(close)} would have come closer on this history. It is not made: "
             "on firms whose truth is known no weight of it did (docs/forecast.md)."

@@ -6,14 +6,11 @@ count by month take of the running month the share of its days that is left.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from features.fiscal import boundaries
@@ -21,16 +18,12 @@ from features.history import WON, History
 from features.outcomes import outcomes
 from features.snapshots import Snapshots, open_deals
 from features.windows import DAY, Floats, Ints
-from training.booked import actuals
 from training.judgement import COMMIT, judged_deals
 from training.revenue_past import Answered
+from training.series import MONTHLY, Series
 
 STAGE_MONTHS = 12
 """Past month starts from which the rates of the stages are taken."""
-RUN_MONTHS = 3
-GROWTH_MONTHS = 6
-LARGEST_GROWTH = 3.0
-LEAST_ETS_MONTHS = 6
 
 
 @dataclass(frozen=True)
@@ -51,28 +44,10 @@ class Field:
         return self.answered.bundle.amount.wins > 0
 
     @cached_property
-    def months(self) -> Ints:
-        """Starts of the running month and those after it, past the last period asked."""
-        last = int(self.answered.calendar.edges[-1])
-        found = boundaries(self.at, "month", 60)
-        return found[: int(np.searchsorted(found, last)) + 1]
-
-    @cached_property
-    def past(self) -> Floats:
-        """Revenue of the full months before the running one, oldest first, as known then."""
-        first = int(self.history.known_from.min())
-        starts = boundaries(first, "month", 600)
-        full = starts[(starts > first) & (starts <= self.months[0])]
-        if len(full) < 2:
-            return np.zeros(0)
-        return actuals(self.history, self.at, full, priced=self.priced)[0]
-
-    @cached_property
-    def left(self) -> Floats:
-        """(months,) share of each month that comes after the instant."""
-        begin, end = self.months[:-1], self.months[1:]
-        share: Floats = (end - np.maximum(begin, self.at)) / (end - begin)
-        return share
+    def series(self) -> Series:
+        """The months before the instant, and those to come."""
+        booked = float(self.answered.parts.booked.amounts.sum())
+        return Series(self.history, self.answered.calendar, booked, self.priced)
 
     @cached_property
     def snapshots(self) -> Snapshots:
@@ -86,72 +61,14 @@ class Field:
         known = self.history.changes["amount"].last("value", snapshots.deal, snapshots.time)
         return np.nan_to_num(known)
 
-    def by_period(self, by_month: Floats) -> Floats:
-        """(periods,) booked and what is expected of the months, each in its period."""
-        edges = self.answered.calendar.edges
-        period = np.searchsorted(edges, np.maximum(self.months[:-1], edges[0]), side="right") - 1
-        sums = np.bincount(period, by_month * self.left, minlength=len(edges) - 1)
-        return self.with_booked(sums[: len(edges) - 1])
-
-    def with_booked(self, sums: npt.NDArray[Any]) -> Floats:
-        """(periods,) sums with what is booked in the first period."""
-        found: Floats = sums.astype(float)
-        found[0] += self.answered.parts.booked.amounts.sum()
-        return found
-
-
-def run_rate(field: Field) -> Floats:
-    """Every month like the mean of the last three."""
-    past = field.past[-RUN_MONTHS:]
-    return field.by_period(np.full(len(field.left), past.mean() if len(past) else 0.0))
-
-
-def _last_year(field: Field) -> Floats | None:
-    """(months,) what the same months brought a year ago; None where that is not known."""
-    past, ahead = field.past, len(field.left)
-    if len(past) < 12 or ahead > 12:
-        return None
-    return past[len(past) - 12 :][:ahead]
-
-
-def seasonal_naive(field: Field) -> Floats:
-    """Every month like that of a year ago; the run rate where there is none."""
-    found = _last_year(field)
-    return run_rate(field) if found is None else field.by_period(found)
-
-
-def last_year_grown(field: Field) -> Floats:
-    """The month of a year ago times the growth of the last half-year on that a year before."""
-    found, past = _last_year(field), field.past
-    if found is None or len(past) < 12 + GROWTH_MONTHS:
-        return seasonal_naive(field)
-    before = past[-12 - GROWTH_MONTHS : -12].sum()
-    growth = past[-GROWTH_MONTHS:].sum() / before if before else 1.0
-    return field.by_period(found * np.clip(growth, 1 / LARGEST_GROWTH, LARGEST_GROWTH))
-
-
-def auto_ets(field: Field) -> Floats:
-    """Exponential smoothing of the months, its form chosen by AICc (statsforecast)."""
-    from statsforecast.models import AutoETS
-
-    past, ahead = field.past, len(field.left)
-    if len(past) < LEAST_ETS_MONTHS or not past.any():
-        return run_rate(field)
-    season = 12 if len(past) >= 24 else 1
-    with warnings.catch_warnings():
-        # A series too short for some form is tried with the next one.
-        warnings.simplefilter("ignore")
-        found = AutoETS(season_length=season).forecast(y=past.astype(float), h=ahead)
-    return field.by_period(np.maximum(np.nan_to_num(np.asarray(found["mean"], float)), 0.0))
-
 
 def stage_rate(field: Field) -> Floats:
     """Amount open in each stage times the share that came of it, by month ahead, last year."""
-    months = len(field.left)
+    months = len(field.series.left)
     won, held = _stage_sums(field, months)
     rate = won / np.maximum(held, 1e-9)
     stage, amount = _stages(field, field.snapshots), field.amounts(field.snapshots)
-    return field.by_period(amount @ rate[stage])
+    return field.series.by_period(amount @ rate[stage])
 
 
 def _stages(field: Field, snapshots: Snapshots) -> Ints:
@@ -165,7 +82,7 @@ def _stage_sums(field: Field, months: int) -> tuple[Floats, Floats]:
     stages = len(field.history.stage_names) + 1
     won, held = np.zeros((stages, months)), np.zeros((stages, months))
     for back in range(1, STAGE_MONTHS + 1):
-        then = int(boundaries(int(field.months[0]) - (31 * back - 15) * DAY, "month", 1)[0])
+        then = int(boundaries(int(field.series.months[0]) - (31 * back - 15) * DAY, "month", 1)[0])
         edges = boundaries(then, "month", months)
         snapshots = open_deals(field.history, then)
         amount, stage = field.amounts(snapshots), _stages(field, snapshots)
@@ -198,7 +115,9 @@ def crm_weighted(field: Field) -> Floats:
     period = np.searchsorted(edges, np.nan_to_num(due, nan=-1.0), side="right") - 1
     inside = (period >= 0) & (period < len(edges) - 1)
     weighted = (percent[rank] * field.amounts(snapshots))[inside]
-    return field.with_booked(np.bincount(period[inside], weighted, minlength=len(edges) - 1))
+    return field.series.with_booked(
+        np.bincount(period[inside], weighted, minlength=len(edges) - 1)
+    )
 
 
 def commit(field: Field) -> Floats:
@@ -207,16 +126,18 @@ def commit(field: Field) -> Floats:
     said = deals[deals["judgement"] == COMMIT]
     amount = said["amount"].fillna(0.0) if field.priced else pd.Series(1.0, said.index)
     sums = amount.groupby(said["period"]).sum().reindex(list(field.answered.calendar.names))
-    return field.with_booked(sums.fillna(0.0).to_numpy(float))
+    return field.series.with_booked(sums.fillna(0.0).to_numpy(float))
+
+
+def _by_months(rival: Callable[[Series], Floats]) -> Callable[[Field], Floats]:
+    """A rival that sees nothing but the months."""
+    return lambda field: rival(field.series)
 
 
 RIVALS: dict[str, Callable[[Field], Floats]] = {
     "CRM stage-weighted": crm_weighted,
     "stage rate by month ahead": stage_rate,
-    "run rate": run_rate,
-    "seasonal naive": seasonal_naive,
-    "last year x growth": last_year_grown,
-    "AutoETS": auto_ets,
+    **{name: _by_months(rival) for name, rival in MONTHLY.items()},
     "commit of the reps": commit,
 }
 

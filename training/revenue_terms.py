@@ -4,7 +4,8 @@ A correction of the bias, a blend with a rival month by month ahead, wider inter
 instant each is learned from the periods that had ended by then, shrunk, and applied. It is on
 where it made the error of the past smaller by more than one standard error over quarters (for
 intervals: brought the coverage closer to what is promised); else it is off, and the report says
-so.
+so. Where wins are few a plain series that was closer may be fallen back to
+(`training.revenue_fallback`).
 """
 
 from __future__ import annotations
@@ -19,7 +20,10 @@ import pandas as pd
 from scipy.stats import norm
 
 from features.windows import Floats
-from training.revenue_figures import OURS, rivals_of, wape
+from training.fallback import CANDIDATES, FALL_BACK
+from training.revenue_fallback import fallbacks, weight
+from training.revenue_figures import OURS, rivals_of
+from training.revenue_verdict import verdict
 from training.widening import PROMISED, widening
 
 PSEUDO_WINS = 300.0
@@ -73,10 +77,16 @@ def blend_weight(past: pd.DataFrame, rival: str, lead: int) -> float:
 
 
 def learned_terms(rows: pd.DataFrame, terms: pd.DataFrame, as_of: int) -> dict[str, float]:
-    """What the next forecasts shall use: `level`, `widening` (1 where off), and `as_of`."""
+    """What the next forecasts shall use: `level`, `widening` (1 where off), and `as_of`.
+
+    Where the forecast falls back, the weight of what it falls back to is beside them.
+    """
     on = set(terms.loc[terms["on"].astype(bool), "term"])
     past = ended_before(with_ends(rows), pd.Timestamp(as_of, unit="us", tz="UTC"))
+    on_top = past.assign(**{OURS: _unbiased(past)}) if BIAS in on else past
+    towards = [name for name in CANDIDATES if f"{FALL_BACK}{name}" in on]
     return {
+        **{f"{FALL_BACK}{name}": weight(on_top, name) for name in towards},
         "level": bias_factor(past) if BIAS in on else 1.0,
         "widening": widening(past) if WIDER in on else 1.0,
         "as_of": as_of,
@@ -111,7 +121,8 @@ def tried(rows: pd.DataFrame, start_month: int = 1) -> pd.DataFrame:
     bias = _bias(rows, unbiased)
     on_top = rows.assign(**{OURS: unbiased}) if bias["on"] else rows
     blends = [_blend(on_top, name) for name in BLENDED if name in rivals_of(rows)]
-    return pd.DataFrame([_new_deals(rows), bias, *blends, _widened(rows)])
+    few = fallbacks(on_top)
+    return pd.DataFrame([_new_deals(rows), bias, *blends, *few, _widened(rows)])
 
 
 def _stepwise(rows: pd.DataFrame, change: Callable[[pd.DataFrame, Any], float]) -> Floats:
@@ -123,31 +134,10 @@ def _stepwise(rows: pd.DataFrame, change: Callable[[pd.DataFrame, Any], float]) 
     return found
 
 
-def _verdict(rows: pd.DataFrame, term: str, after: Floats, learned: str) -> dict[str, object]:
-    actual, before = rows["actual"].to_numpy(float), rows[OURS].to_numpy(float)
-    gain = np.abs(actual - before) - np.abs(actual - after)
-    by_block = pd.Series(gain).groupby(rows["block"].to_numpy()).sum()
-    scale = max(float(np.abs(actual).sum()), 1e-9)
-    error = (
-        float(by_block.std(ddof=1) * np.sqrt(len(by_block)) / scale)
-        if len(by_block) > 1
-        else np.nan
-    )
-    return {
-        "term": term,
-        "measure": "WAPE",
-        "before": wape(actual, before),
-        "after": wape(actual, after),
-        "standard_error": error,
-        "on": bool(gain.sum() / scale > error) if error == error else False,
-        "learned": learned,
-    }
-
-
 def _new_deals(rows: pd.DataFrame) -> dict[str, object]:
     """Deals not yet created: `before` is the forecast without them."""
     without = rows.assign(**{OURS: rows[OURS] - rows["new"]})
-    return _verdict(without, NEW_DEALS, rows[OURS].to_numpy(float), "simulated")
+    return verdict(without, NEW_DEALS, rows[OURS].to_numpy(float), "simulated")
 
 
 def _unbiased(rows: pd.DataFrame) -> Floats:
@@ -159,7 +149,7 @@ def _unbiased(rows: pd.DataFrame) -> Floats:
 
 def _bias(rows: pd.DataFrame, after: Floats) -> dict[str, object]:
     learned = f"x {bias_factor(ended_before(rows, rows['ends'].max())):.3f}"
-    return _verdict(rows, BIAS, after, learned)
+    return verdict(rows, BIAS, after, learned)
 
 
 def _blend(rows: pd.DataFrame, rival: str) -> dict[str, object]:
@@ -172,7 +162,7 @@ def _blend(rows: pd.DataFrame, rival: str) -> dict[str, object]:
     final = ended_before(rows, rows["ends"].max())
     weights = [blend_weight(final, rival, k) for k in sorted(months["lead"].unique())]
     learned = "weights " + ", ".join(f"{w:.2f}" for w in weights)
-    return _verdict(months, f"{BLEND}{rival}", _stepwise(months, change), learned)
+    return verdict(months, f"{BLEND}{rival}", _stepwise(months, change), learned)
 
 
 def _widened(rows: pd.DataFrame) -> dict[str, object]:

@@ -82,6 +82,20 @@ def true_revenue(
     -------
     path, month and revenue (main currency, all wins of the month), draws x months rows.
     """
+    won = true_wins(simulated, as_of, months, draws, seed)
+    cells = won["path"] * months + won["month"]
+    revenue = np.bincount(cells, weights=won["revenue"], minlength=draws * months)
+    path, month = np.divmod(np.arange(draws * months), months)
+    return pd.DataFrame({"path": path, "month": month, "revenue": revenue})
+
+
+def true_wins(
+    simulated: Simulated, as_of: pd.Timestamp, months: int = 6, draws: int = 200, seed: int = 0
+) -> pd.DataFrame:
+    """Draw the wins of the months to come: path, month, deal_id and revenue, a row a win.
+
+    `deal_id` is missing for deals created from `as_of` on. Parameters are those of `true_revenue`.
+    """
     day = _day(simulated, as_of)
     firm = live(simulated, day, Log(frozenset()))
     ends = _month_ends(simulated, day, months)
@@ -89,10 +103,16 @@ def true_revenue(
     future = _branch(firm, draws, extra=ends[-1] - day, seed=seed)
     future.run(int(ends[-1]), (seed, 3), log)
     won = log.frame("closed").query("won")
-    cells = won["path"] * months + np.searchsorted(ends, won["day"], side="right")
-    revenue = np.bincount(cells, weights=np.exp(won["amount"]), minlength=draws * months)
-    path, month = np.divmod(np.arange(draws * months), months)
-    return pd.DataFrame({"path": path, "month": month, "revenue": revenue})
+    names = np.array([*simulated.tables["deals"]["deal_id"], None], dtype=object)
+    deal = np.where(won["deal"] < firm.born, won["deal"], -1)
+    return pd.DataFrame(
+        {
+            "path": won["path"].to_numpy(),
+            "month": np.searchsorted(ends, won["day"], side="right"),
+            "deal_id": pd.Series(names[deal], dtype="str"),
+            "revenue": np.exp(won["amount"].to_numpy()),
+        }
+    )
 
 
 def _day(simulated: Simulated, as_of: pd.Timestamp) -> int:

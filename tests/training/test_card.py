@@ -70,6 +70,9 @@ def test_card_tells_how_wide_forecasts_are_drawn_and_by_what(trained):
     assert "1.25 times as wide" in lines(widening=1.25, origins=24.0)
     assert "By the backtest of the forecast" in lines(widening=1.25, level=1.0)
     assert "times as wide" not in lines(widening=1.0, origins=0.0)
+    told = lines(widening=1.0, level=1.0, **{"fall back to AutoETS": 0.21})
+    assert "drawn towards AutoETS" in told
+    assert "drawn towards" not in lines(widening=1.0, level=1.0)
 
 
 def test_card_tells_which_model_answers_for_each_pipeline(trained):

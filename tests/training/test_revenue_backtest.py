@@ -222,6 +222,17 @@ def test_blend_that_helped_is_shown_as_not_made(found):
     assert verdicts["bias correction"] == "on"
 
 
+def test_what_is_fallen_back_to_is_said_and_not_called_unmade(found):
+    row = found.terms.iloc[0].to_dict() | {"term": "fall back to AutoETS", "on": True}
+    blend = row | {"term": "blend with AutoETS"}
+    told = " ".join(said(replace(found, terms=pd.DataFrame([row, blend]))))
+    assert "AutoETS was closer by over one standard error" in told
+    assert "It is not made" not in told
+    off = " ".join(said(replace(found, terms=pd.DataFrame([row | {"on": False}, blend]))))
+    assert "drawn towards" not in off
+    assert "It is not made" in off
+
+
 def test_terms_that_are_off_change_nothing(tmp_path):
     rows = made(0.05, quarters=10)
     off = tried(rows).assign(on=False)
