@@ -69,10 +69,6 @@ def first_at_or_after(low: Ints, high: Ints, times: Ints, at: Ints) -> Ints:
     -------
     (n,) indices; `high` where every fact of the group is earlier.
     """
-    if len(at) == 1:
-        alone: Ints = times[low.item() : high.item()].searchsorted(at)
-        alone += low
-        return alone
     if len(at) <= FEW:
         each, view = zip(low.tolist(), high.tolist(), at.tolist(), strict=True), times.data
         past = [bisect_left(view, when, begin, end) for begin, end, when in each]
@@ -138,6 +134,9 @@ class Timeline:
     def seen(self, group: Ints, at: Ints) -> Seen:
         """Find the facts strictly before `at`: one binary search for all that is asked of them."""
         first = self.start[group]
+        if len(at) == 1:  # numbers are quicker than arrays of one
+            begin, end = first.item(), self.start.item(group.item() + 1)
+            return Seen(self, first, self.time[begin:end].searchsorted(at) + begin)
         return Seen(self, first, first_at_or_after(first, self.start[group + 1], self.time, at))
 
     def only(self, groups: Ints) -> Timeline:
