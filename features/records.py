@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,16 +48,27 @@ def records(at: At) -> Records:
     """Index of the closings by the groups of every dimension."""
 
     def build() -> Records:
-        dimensions, closings = DIMENSIONS.values(), at.history.closings
-        groups = np.array([dimension.groups(at) for dimension in dimensions])
-        begin = np.cumsum(groups + 1) - groups - 1
-        codes = np.array([dimension.then(at) for dimension in dimensions])
-        group = np.where(codes < 0, -1, codes + begin[:, None]).ravel()
-        columns = {k: np.tile(v, len(codes)) for k, v in _terms(at.history).items()}
-        time, total = np.tile(closings.time, len(codes)), int((groups + 1).sum())
-        return Records(Timeline.of(group, time, groups=total, **columns), begin, groups)
+        terms, time = _terms(at.history), at.history.closings.time
+        groups = np.array([dimension.groups(at) for dimension in DIMENSIONS.values()])
+        each = (
+            Timeline.of(dimension.then(at), time, groups=count + 1, **terms)
+            for dimension, count in zip(DIMENSIONS.values(), groups.tolist(), strict=True)
+        )
+        return Records(_joined([*each]), np.cumsum(groups + 1) - groups - 1, groups)
 
     return at.index("record:closings", build)
+
+
+def _joined(timelines: Sequence[Timeline]) -> Timeline:
+    """Join timelines with values of the same names: their groups come one after the other."""
+    begin = np.cumsum([0, *(len(each.time) for each in timelines)])
+    starts = [each.start[:-1] + first for each, first in zip(timelines, begin, strict=False)]
+    values = {
+        name: np.concatenate([each.values[name] for each in timelines])
+        for name in timelines[0].values
+    }
+    time = np.concatenate([each.time for each in timelines])
+    return Timeline(np.concatenate([*starts, begin[-1:]]), time, values)
 
 
 def _terms(history: History) -> dict[str, Column]:
