@@ -120,9 +120,13 @@ class FlatBasis:
         )
 
     def columns(self, features: Float32s) -> Floats:
-        """(n, columns) standardised matrix of (features, n), which the next call overwrites.
+        """(n, columns) standardised matrix of (features, n)."""
+        return self.slab(features)[:, : len(self.order)].copy()
 
-        Where their number is odd, a column of zeros comes last.
+    def slab(self, features: Float32s) -> Floats:
+        """Give the same in memory that the next call overwrites.
+
+        Where the number of columns is odd, one of zeros comes last.
         """
         count = features.shape[1]
         ends = np.cumsum([len(self.ramps.source), len(self.gaps), len(self.coded)]).tolist()

@@ -73,8 +73,9 @@ class LogisticModel(Model):
         given = tuple(features.columns.to_numpy(object).tolist())
         rows = features.to_numpy(np.float32).take(places(given, names), axis=1)
         parts = np.zeros((len(rows), len(given) + 1))
-        columns = flat.columns(rows.T)[:, : len(self.coefficients)]
-        parts[:, places(given, owners.names)] = owners.sums(columns * self.coefficients)
+        parts[:, places(given, owners.names)] = owners.sums(
+            flat.columns(rows.T) * self.coefficients
+        )
         parts[:, -1] = self.intercept
         return parts
 

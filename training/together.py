@@ -58,7 +58,7 @@ class Regressions:
 
     def linear(self, features: Matrix) -> Floats:
         """(models, n) log-odds of (features, n)."""
-        found = row_sums(self.basis.columns(features), self.coefficients)
+        found = row_sums(self.basis.slab(features), self.coefficients)
         total: Floats = self.intercepts + found
         return total
 

@@ -31,24 +31,22 @@ def test_columns_made_at_once_are_those_made_by_feature_to_the_last_bit(features
     asked.iloc[::5, 0] = np.nan
     asked.iloc[::3, 2] = 1e9
     flat = FlatBasis.of(basis, list(features)).columns(asked.to_numpy(np.float32).T)
-    made = basis.columns(asked)[0]
-    np.testing.assert_array_equal(flat[:, : made.shape[1]], made)
-    assert flat.shape[1] % 2 == 0
-    assert not flat[:, made.shape[1] :].any()
+    np.testing.assert_array_equal(flat, basis.columns(asked)[0])
 
 
 def test_a_row_alone_has_the_columns_it_has_among_others(features) -> None:
     basis = learn_basis(features, ("stage_code", "source_code"))
     flat = FlatBasis.of(basis, list(features))
     rows = features.to_numpy(np.float32)
-    among = flat.columns(rows.T)[5].copy()
-    np.testing.assert_array_equal(flat.columns(rows[5:6].T)[0], among)
+    np.testing.assert_array_equal(flat.columns(rows[5:6].T)[0], flat.columns(rows.T)[5])
 
 
 @pytest.mark.parametrize("left_out", [(), ("flag",)])
-def test_an_odd_number_of_columns_is_made_even(features, left_out) -> None:
+def test_a_slab_has_an_even_number_of_columns(features, left_out) -> None:
     known = features.drop(columns=list(left_out))
     basis = learn_basis(known, ("stage_code", "source_code"))
-    flat = FlatBasis.of(basis, list(known)).columns(known.to_numpy(np.float32).T)
-    made = basis.columns(known)[0]
-    assert flat.shape[1] == made.shape[1] + made.shape[1] % 2
+    flat, rows = FlatBasis.of(basis, list(known)), known.to_numpy(np.float32).T
+    made, slab = flat.columns(rows), flat.slab(rows)
+    assert slab.shape[1] == made.shape[1] + made.shape[1] % 2
+    np.testing.assert_array_equal(slab[:, : made.shape[1]], made)
+    assert not slab[:, made.shape[1] :].any()
