@@ -173,8 +173,11 @@ def forecast(view: View, asked: ForecastRequest, sight: Sight = None) -> Content
     if sight is not None:
         frame = frame[_rows_seen(view, frame, sight)]
         deals = deals[deals["owner_id"].isin(sight)]
+    told = head(view)
+    if outlook.fallback is not None:
+        told["notes"].append(outlook.fallback.said)
     return {
-        **head(view),
+        **told,
         "unit": outlook.unit,
         "open_deals": len(deals),
         "without_amount": int(deals["amount_missing"].sum()),

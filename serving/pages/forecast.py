@@ -92,6 +92,7 @@ def forecast(view: View, asked: Asked) -> dict[str, Any]:
         "open_deals": told["open_deals"],
         "without_amount": told["without_amount"],
         "stale": told["stale"],
+        "fallback": view.outlook(period, periods, BY).fallback,
         "plot": _plot(view, asked, period, rows) if rows else None,
         "options": options(view, asked),
         "currency": currency(view.history) if told["unit"] == "revenue" else "",
