@@ -198,7 +198,7 @@ def _say(title: str, shown: dict[str, Any]) -> None:
 
 def _forecast(history: History, at: int, months: int, folder: Path | None, *, json_: bool) -> None:
     """Replay the forecast, say how it did and keep the report."""
-    from training.fallback import wanted
+    from training.fallback import preferred
     from training.revenue_backtest import TooShortError, forecast_backtest
     from training.revenue_page import (
         PAGE,
@@ -244,12 +244,8 @@ def _forecast(history: History, at: int, months: int, folder: Path | None, *, js
         f"intervals x {terms['widening']:.2f}.",
         markup=False,
     )
-    if (towards := wanted(terms)) is not None:
-        out.print(
-            f"- Wins are few: what is expected of deals not yet created is drawn towards "
-            f"{towards[0]} (weight {towards[1]:.2f}).",
-            markup=False,
-        )
+    if towards := preferred(terms):
+        out.print(f"- {towards}", markup=False)
     out.print(f"report: {files[PAGE]}", markup=False)
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from features.at import At, as_codes
+from features.at import At, as_codes, once
 from features.facts import encode
 from features.history import History
 from features.windows import Column, Floats, Ints
@@ -95,14 +95,17 @@ def band_codes(at: At, column: str) -> tuple[Ints, int]:
 
 def closing_amount(history: History) -> Floats:
     """(closings,) amount known when a closing became known; NaN where none."""
-    closings = history.closings
-    return history.changes["amount"].last("value", closings.group, closings.time)
+    return history.index("closing_amount", lambda: _at_closing(history, "amount"))
 
 
 def closing_owner(history: History) -> Ints:
     """(closings,) owner known when a closing became known; -1 where none."""
+    return history.index("closing_owner", lambda: as_codes(_at_closing(history, "owner_id")))
+
+
+def _at_closing(history: History, name: str) -> Floats:
     closings = history.closings
-    return as_codes(history.changes["owner_id"].last("value", closings.group, closings.time))
+    return history.changes[name].last("value", closings.group, closings.time)
 
 
 def team_of_owner(at: At) -> tuple[Ints, int]:
@@ -125,6 +128,7 @@ def size_band(amount: Floats) -> Ints:
     return np.where(np.isnan(log), SIZE_BANDS - 1, band).astype(np.int64)
 
 
+@once
 def _present_band(at: At) -> Ints:
     return size_band(at.amount)
 

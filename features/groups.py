@@ -4,9 +4,8 @@ Only closings *known* strictly before the instant count. A rate over few deals i
 its parent's by 20 pseudo-deals, and the firm's towards one half by two (empirical Bayes with a
 fixed prior weight).
 
-Of many snapshots a dimension is
-asked when a feature needs it, each (group, instant) once; of one snapshot all dimensions are asked
-together, for seventeen small searches cost more than one that finds all.
+Of many snapshots a dimension is asked when a feature needs it, each (group, instant) once; of one
+snapshot all dimensions are asked together, for seventeen small searches cost more than one.
 """
 
 from __future__ import annotations

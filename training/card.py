@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from training.close import CloseModel, Panel
-from training.fallback import wanted
+from training.fallback import preferred
 from training.incidence import KNOTS
 from training.learners import Groups
 
@@ -128,11 +128,8 @@ def _intervals(bundle: Bundle) -> list[str]:
         f"By {told}, intervals of the forecast are drawn {terms['widening']:.2f} times as wide as "
         "chance and shocks alone would make them."
     ]
-    if (towards := wanted(terms)) is not None:
-        lines.append(
-            f"There are few wins: what is expected of deals not yet created is drawn towards "
-            f"{towards[0]}, which the backtest prefers (weight {towards[1]:.2f})."
-        )
+    if said := preferred(terms):
+        lines.append(said)
     return lines
 
 

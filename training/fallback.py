@@ -52,6 +52,17 @@ class Fallback:
         )
 
 
+def preferred(terms: Mapping[str, float]) -> str:
+    """Say what forecasts will fall back to; empty where they will not."""
+    asked = wanted(terms)
+    if asked is None:
+        return ""
+    return (
+        "There are few wins: what is expected of deals not yet created is drawn towards "
+        f"{asked[0]}, which the backtest prefers (weight {asked[1]:.2f})."
+    )
+
+
 def wanted(terms: Mapping[str, float]) -> tuple[str, float] | None:
     """Series to fall back to and its weight, as the terms of a backtest say; else None."""
     for name in CANDIDATES:
