@@ -9,29 +9,40 @@ the true chances; losses are expected ones, so that luck of outcomes has no part
     share = (loss of the stage's rate - loss of the model) / (loss of the rate - loss of the truth)
 
 How much can be achieved differs between firms: read the mean over several, and differences between
-models on the same firms.
+models on the same firms. Most of what decides a deal stays hidden in the firms as they are drawn;
+`--telling` draws firms in which most of it shows in the CRM, to see what is lost in the learning.
+
+`--dirt-cost` trains each firm twice, on the export as it is and with all dirt that the export can
+have, and compares the shares on the same deals at the same instants: the true chances and the
+stage's rates are those of the clean export for both. Stale and reopened deals and a drifting
+source are part of both, for they change what is true and not what is written down.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from lightgbm import LGBMClassifier
 from rich.console import Console
 from rich.table import Table as Printed
+from sklearn.base import clone
 
 from data.demo import Simulated, World, simulate
-from data.demo.dirt import DIRT
+from data.demo.dirt import DIRT, PROCESS
 from data.demo.truth import true_incidence
 from data.settings import Settings
 from data.sources import raw_tables
 from data.validation import validate
+from experiments.worlds import telling
 from features.history import WON, History
 from features.windows import DAY, Floats
 from training.close import CloseModel, Panel, fit_close
+from training.direct import mature_labels
 from training.scoring import score
 from training.tiers import learner_of, tier_for
 from training.train import Trained, longest_horizon, train
@@ -42,14 +53,38 @@ WEEKS = (0, 2, 4, 6)
 HORIZONS = (30, 90, 0)
 """Days; 0 stands for ever."""
 PSEUDO_ROWS = 20.0
-DRAWS = 200
-MODELS = ("served", "whatever its test said", "uncalibrated", "stage x age table")
+DRAWS = 400
+"""Futures from which a true chance is told."""
+MODELS = ("served", "whatever its test said", "uncalibrated", "stage x age table", "LightGBM")
+SMALL = LGBMClassifier(
+    n_estimators=300,
+    num_leaves=7,
+    learning_rate=0.03,
+    min_child_samples=100,
+    reg_lambda=10,
+    random_state=0,
+    verbose=-1,
+)
+"""The last of MODELS, one a horizon: small trees, the plain setting that does best so far."""
+TRUTH, RATE = "truth", "rate"
+KEYS = ["week", "deal_id", "horizon"]
 
 
 def loss(truth: Floats, p: Floats) -> float:
     """Sum of the expected log-loss of probabilities where the true ones are known."""
     p = np.clip(p, 1e-5, 1 - 1e-5)
     return float(-(truth * np.log(p) + (1 - truth) * np.log1p(-p)).sum())
+
+
+def least_loss(truth: Floats, draws: int) -> float:
+    """Sum of the loss of who knows the true chances, told from `draws` futures each.
+
+    A share of so many futures looks surer than the chance behind it: its entropy is too small by
+    1 / (2 draws) (Miller 1955, "Note on the bias of information estimates"), which would count as
+    gain that nobody can reach.
+    """
+    unsure = ((truth > 0) & (truth < 1)).sum()
+    return loss(truth, truth) + float(unsure) / (2 * draws)
 
 
 def stage_rates(panel: Panel, stages: Floats, horizon: int) -> Floats:
@@ -65,33 +100,72 @@ def stage_rates(panel: Panel, stages: Floats, horizon: int) -> Floats:
     return np.array([rates[stage] for stage in stages])
 
 
-def shares(simulated: Simulated, history: History, trained: Trained) -> pd.DataFrame:
-    """Share of each model, by horizon, and what it expects over the truth (`bias`)."""
-    bundle = trained.bundle
+def open_deals_at(
+    simulated: Simulated, history: History, trained: Trained, week: int, draws: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Features of the deals open some weeks after the cut, and their true chances, by deal."""
+    at = trained.bundle.cut + 7 * week * DAY
+    as_of = pd.Timestamp(at, unit="us", tz="UTC")
+    truth = true_incidence(simulated, as_of, [h for h in HORIZONS if h], draws=draws)
+    scored = score(trained.bundle, history, at)
+    truth = truth.set_index("deal_id").reindex(scored.frame["deal_id"])
+    known = truth.notna().all(axis=1).to_numpy()
+    return scored.features[known], truth[known]
+
+
+def asked(simulated: Simulated, history: History, trained: Trained) -> pd.DataFrame:
+    """What is answered of the open deals: KEYS, TRUTH, RATE and a column a model of MODELS."""
+    bundle, rows = trained.bundle, []
     model = ungated(trained)
     plain = replace(model, slope=(1.0, 1.0), offset=(0.0, 0.0))
-    models = dict(zip(MODELS, (bundle.close, model, plain, bundle.table), strict=True))
-    sums: dict[tuple[str, int], Floats] = {(m, h): np.zeros(5) for m in models for h in HORIZONS}
+    by_curve = dict(zip(MODELS, (bundle.close, model, plain, bundle.table), strict=False))
+    trees = small_trees(trained)
     for week in WEEKS:
-        at = bundle.cut + 7 * week * DAY
-        as_of = pd.Timestamp(at, unit="us", tz="UTC")
-        truth = true_incidence(simulated, as_of, [h for h in HORIZONS if h], draws=DRAWS)
-        scored = score(bundle, history, at)
-        truth = truth.set_index("deal_id").reindex(scored.frame["deal_id"])
-        known = truth.notna().all(axis=1).to_numpy()
-        features = scored.features[known]
-        for name, model in models.items():
-            curves = model.incidence(features)
-            for horizon in HORIZONS:
-                true = truth[f"p_won_{horizon}" if horizon else "p_won"].to_numpy()[known]
-                p = curves.won_by(horizon or curves.longest)[:, 0]
-                base = stage_rates(trained.panel, features["stage_code"].to_numpy(), horizon)
-                losses = loss(true, base), loss(true, p), loss(true, true)
-                sums[name, horizon] += np.array([*losses, p.sum(), true.sum()])
-    rows = [
-        {"model": m, "horizon": h, "share": (b - x) / (b - o), "bias": e / t - 1}
-        for (m, h), (b, x, o, e, t) in sums.items()
-    ]
+        features, truth = open_deals_at(simulated, history, trained, week, DRAWS)
+        curves = {name: close.incidence(features) for name, close in by_curve.items()}
+        matrix = features.to_numpy(np.float32)
+        for place, horizon in enumerate(HORIZONS):
+            stages = features["stage_code"].to_numpy()
+            told = {n: each.won_by(horizon or each.longest)[:, 0] for n, each in curves.items()}
+            columns = {
+                "week": week,
+                "deal_id": truth.index,
+                "horizon": horizon,
+                TRUTH: truth[truth_of(horizon)].to_numpy(),
+                RATE: stage_rates(trained.panel, stages, horizon),
+                MODELS[-1]: np.asarray(trees[place].predict_proba(matrix))[:, 1],
+            }
+            rows.append(pd.DataFrame(columns | told))
+    return pd.concat(rows, ignore_index=True)
+
+
+def truth_of(horizon: int) -> str:
+    """Name of the column of the true chances."""
+    return f"p_won_{horizon}" if horizon else "p_won"
+
+
+def small_trees(trained: Trained) -> list[LGBMClassifier]:
+    """A straightforward LightGBM for each horizon, on the same features of mature snapshots."""
+    panel, fitted = trained.panel, []
+    for horizon in HORIZONS:
+        days = horizon or np.inf
+        labels, rows = mature_labels(panel.outcomes, WON, days, longest_horizon(panel))
+        matrix = panel.features.to_numpy(np.float32)[rows]
+        fitted.append(clone(SMALL).fit(matrix, labels[rows]))
+    return fitted
+
+
+def shares(answers: pd.DataFrame, models: Sequence[str] = MODELS) -> pd.DataFrame:
+    """Share of each model, by horizon, and what it expects over the truth (`bias`)."""
+    rows = []
+    for model in models:
+        for horizon in HORIZONS:
+            here = answers[answers["horizon"] == horizon]
+            truth, rate, p = (here[name].to_numpy(float) for name in (TRUTH, RATE, model))
+            base, least = loss(truth, rate), least_loss(truth, DRAWS)
+            share = (base - loss(truth, p)) / (base - least)
+            bias = p.sum() / truth.sum() - 1
+            rows.append({"model": model, "horizon": horizon, "share": share, "bias": bias})
     return pd.DataFrame(rows)
 
 
@@ -105,17 +179,44 @@ def ungated(trained: Trained) -> CloseModel:
     return replace(model, slope=trained.verdict.slope, offset=trained.verdict.offset)
 
 
-def run(seed: int, deals: int, *, dirty: bool) -> tuple[pd.DataFrame, str]:
-    """Draw a firm, train, compare; the figures, and what was served after which test."""
-    dirt = DIRT if dirty else frozenset()
-    simulated = simulate(World.draw(seed), deals=deals, years=3, end=END, seed=seed, dirt=dirt)
+def trained_on(
+    world: World, seed: int, deals: int, dirt: frozenset[str]
+) -> tuple[Simulated, History, Trained]:
+    """Let a firm live, and train on its export."""
+    simulated = simulate(world, deals=deals, years=3, end=END, seed=seed, dirt=dirt)
     tables = validate(raw_tables(simulated.tables, "drawn"), END, None).tables
     history = History.of(tables, Settings())
     cut = END - pd.Timedelta(days=7 * max(WEEKS) + 1)
-    trained = train(history, int(cut.as_unit("us").asm8.astype("int64")))
+    return simulated, history, train(history, int(cut.as_unit("us").asm8.astype("int64")))
+
+
+def answers_of(
+    world: World, seed: int, deals: int, dirt: frozenset[str]
+) -> tuple[pd.DataFrame, str]:
+    """Train on a firm and ask; the answers, and what was served why."""
+    simulated, history, trained = trained_on(world, seed, deals, dirt)
     gain = trained.verdict.gain if trained.verdict else None
     tested = f"tested {gain.mean:+.4f} +- {gain.standard_error:.4f}" if gain else "no test"
-    return shares(simulated, history, trained), f"{trained.bundle.tier}, {tested}"
+    return asked(simulated, history, trained), f"{trained.bundle.tier}, {tested}"
+
+
+def run(world: World, seed: int, deals: int, *, dirty: bool) -> tuple[pd.DataFrame, str]:
+    """Shares on a firm, and what was served why."""
+    answers, told = answers_of(world, seed, deals, DIRT if dirty else frozenset())
+    return shares(answers), told
+
+
+CLEAN, DIRTY = "clean export", "dirty export"
+
+
+def run_dirt_cost(world: World, seed: int, deals: int) -> tuple[pd.DataFrame, str]:
+    """Shares of what is served from a clean and from a dirty export on the same deals."""
+    clean, told = answers_of(world, seed, deals, PROCESS)
+    dirty, told_too = answers_of(world, seed, deals, DIRT)
+    both = clean[[*KEYS, TRUTH, RATE, MODELS[0]]].rename(columns={MODELS[0]: CLEAN})
+    both = both.merge(dirty[[*KEYS, MODELS[0]]].rename(columns={MODELS[0]: DIRTY}), on=KEYS)
+    told = f"{len(both):,} of {len(clean):,} answers in both; {told}; dirty: {told_too}"
+    return shares(both, (CLEAN, DIRTY)), told
 
 
 def main() -> None:
@@ -125,23 +226,27 @@ def main() -> None:
     )
     parser.add_argument("--seeds", default="101,102,103,104,105", help="firms, comma-separated")
     parser.add_argument("--deals", type=int, default=6000)
-    parser.add_argument("--dirty", action="store_true", help="with all kinds of dirt at once")
-    asked = parser.parse_args()
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument("--dirty", action="store_true", help="with all kinds of dirt at once")
+    kind.add_argument("--dirt-cost", action="store_true", help="clean and dirty, deal by deal")
+    parser.add_argument("--telling", action="store_true", help="firms of which the CRM tells much")
+    options = parser.parse_args()
     console, frames = Console(width=130), []
-    for seed in map(int, asked.seeds.split(",")):
+    for seed in map(int, options.seeds.split(",")):
         begin = time.monotonic()
-        found, served = run(seed, asked.deals, dirty=asked.dirty)
+        world = telling(World.draw(seed)) if options.telling else World.draw(seed)
+        if options.dirt_cost:
+            found, told = run_dirt_cost(world, seed, options.deals)
+        else:
+            found, told = run(world, seed, options.deals, dirty=options.dirty)
         frames.append(found)
-        share = found.set_index(["model", "horizon"])["share"].to_dict()
-        told = (f"{named(h)} {share[MODELS[0], h]:.3f}" for h in HORIZONS)
-        beside = f"90 days {share[MODELS[1], 90]:.3f} against {share[MODELS[-1], 90]:.3f}"
-        console.print(
-            f"firm {seed}: {', '.join(told)} ({served}; model against table, {beside}; "
-            f"{time.monotonic() - begin:.0f} s)"
-        )
-    mean = pd.concat(frames).groupby(["model", "horizon"])[["share", "bias"]].mean()
-    title = f"{asked.deals:,} deals, mean of {len(frames)} firms"
-    console.print(_table(mean, title + (", dirty" if asked.dirty else ", clean")))
+        console.print(f"firm {seed}: {told}; {time.monotonic() - begin:.0f} s")
+        for model, share in found.groupby("model", sort=False)["share"]:
+            figures = zip(HORIZONS, share, strict=True)
+            console.print(f"  {model}: {', '.join(f'{named(h)} {s:.3f}' for h, s in figures)}")
+    title = f"{options.deals:,} deals, mean of {len(frames)} firms"
+    title += ", most of it telling" * options.telling + ", dirty" * options.dirty
+    console.print(as_table(pd.concat(frames), title))
 
 
 def named(horizon: int) -> str:
@@ -149,12 +254,14 @@ def named(horizon: int) -> str:
     return f"{horizon} days" if horizon else "ever"
 
 
-def _table(mean: pd.DataFrame, title: str) -> Printed:
+def as_table(found: pd.DataFrame, title: str) -> Printed:
+    """Means over firms, a row a model."""
     table = Printed(title=title)
     for name in ("", *(f"{what}, {named(h)}" for what in ("share", "bias") for h in HORIZONS)):
         table.add_column(name, justify="right", no_wrap=True)
+    mean = found.groupby(["model", "horizon"])[["share", "bias"]].mean()
     figures = {what: mean[what].to_dict() for what in ("share", "bias")}
-    for model in MODELS:
+    for model in found["model"].unique():
         cells = [f"{figures[what][model, h]:+.3f}" for what in figures for h in HORIZONS]
         table.add_row(model, *cells)
     return table

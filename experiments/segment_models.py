@@ -26,7 +26,7 @@ from data.demo.truth import true_incidence
 from data.settings import Settings
 from data.sources import raw_tables
 from data.validation import validate
-from experiments.close_truth import DRAWS, END, WEEKS, loss, stage_rates
+from experiments.close_truth import DRAWS, END, WEEKS, least_loss, loss, stage_rates
 from features.history import History
 from features.windows import DAY, Bools, Floats
 from training.close import CloseModel, fit_close, make_panel
@@ -159,7 +159,7 @@ def share(
 ) -> float:
     """Share of the achievable that a model captures on some rows."""
     p = model.incidence(features[here]).won_by(HORIZON)[:, 0]
-    rate, best = loss(true[here], base[here]), loss(true[here], true[here])
+    rate, best = loss(true[here], base[here]), least_loss(true[here], DRAWS)
     return (rate - loss(true[here], p)) / (rate - best)
 
 
