@@ -102,8 +102,8 @@ def arrived(store: History, new: Arriving) -> History | None:
     """History of deals that arrive, with the store's codes of stages, owners, sources, accounts.
 
     None where they bring a name that the store does not know (accounts excepted, unless several
-    share one), where they have been closed, or where their stage would change which stages end
-    deals.
+    share one), where `deals` tells that they closed, or where their stage would change which
+    stages end deals.
     """
     if not store.size:
         return None
@@ -165,7 +165,7 @@ def _columns(frame: pd.DataFrame) -> Columns:
 
 
 def _check_settled(store: History, deals: Columns, changes: Columns, rules: StageRules) -> None:
-    """Refuse deals that are closed, or that bear on which stages end deals by `deals` alone."""
+    """Refuse deals that closed, or that bear on which stages end deals, by `deals` alone."""
     told = places_of(store, "told stages", lambda: _told_alone(store, rules))
     closed = (each is not None for name in ("closed_at", "is_won") for each in deals[name])
     met = {v for n, v in zip(changes["property"], changes["value"], strict=True) if n == "stage"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -20,7 +20,7 @@ Names = dict[str, int]
 
 
 class UnplacedError(Exception):
-    """A name that the store does not know, or a deal that its statistics would have to learn."""
+    """A name the store does not know, or a deal of which `deals` alone tells that it closed."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +49,20 @@ class Facts:
         """Rows of a property."""
         return [row for row, each in enumerate(self.name) if each == name]
 
-    def standing(self, rows: list[int]) -> list[int]:
-        """Rows without the late entries about a time before a change already known."""
+    def standing(self, rows: list[int], closing: Collection[int] = ()) -> list[int]:
+        """Rows without the late entries about a time before a change already known.
+
+        Rows of `closing` count from when they were known, and always stand (`facts.superseded`).
+        """
         found: list[int] = []
         latest: dict[int, int] = {}
         for row in rows:
-            deal, happened = self.deal[row], self.happened[row]
-            if happened >= latest.get(deal, happened):
-                latest[deal] = happened
+            closes = row in closing
+            deal, at = self.deal[row], (self.known if closes else self.happened)[row]
+            if at >= latest.get(deal, at):
+                latest[deal] = at
+                found.append(row)
+            elif closes:
                 found.append(row)
         return found
 
@@ -76,22 +82,23 @@ def _later(happened: list[int], recorded: list[int | None]) -> list[int]:
 
 
 def stages_of(store: History, facts: Facts, rules: StageRules, deals: int) -> Timeline:
-    """Stage changes, all of them open; those of one instant go forward through the stages."""
+    """Stage changes; those of one instant go forward through the stages, closed last."""
     places = places_of(store, "stages", lambda: store.stage_names)
     rows = facts.rows("stage")
-    names = [facts.value[row] for row in rows]
-    if not set(names) <= set(places) or any(rules.outcome(name) != OPEN for name in names):
+    names = {facts.value[row] for row in rows}
+    if not names <= set(places):
         raise UnplacedError
-    stand = {name: rules.place(name) for name in names}
+    outcome = {name: rules.outcome(name) for name in names}
+    stand = {name: (outcome[name], rules.place(name)) for name in names}
     rows.sort(
-        key=lambda n: (facts.deal[n], facts.known[n], facts.happened[n], stand[facts.value[n]])
+        key=lambda n: (facts.deal[n], facts.known[n], facts.happened[n], *stand[facts.value[n]])
     )
-    rows = facts.standing(rows)
+    rows = facts.standing(rows, {row for row in rows if outcome[facts.value[row]] != OPEN})
     return facts.timeline(
         rows,
         deals,
         stage=np.array([places[facts.value[row]] for row in rows], float),
-        outcome=np.full(len(rows), float(OPEN)),
+        outcome=np.array([outcome[facts.value[row]] for row in rows], float),
         told=np.zeros(len(rows), bool),
     )
 

@@ -2,13 +2,14 @@
 
 A guest's own facts come from a small history of its own. What is told of its source, owner or
 account comes from the store's indexes, which stay as they are: a guest without closings changes
-no win rate, and to counts of open deals, ended stays and activities its own are added (and those
-of the deal whose place it takes are taken away). Every sum is one of whole numbers, so the values
-are those of a history indexed with the guests in it, to the last bit.
+no win rate, nor does one that was closed as the store has it and reopened; and to counts of open
+deals, ended stays and activities its own are added (and those of the deal whose place it takes are
+taken away). Every sum is one of whole numbers, so the values are those of a history indexed with
+the guests in it, to the last bit.
 
-`received` gives None where that would not hold: a guest (or the deal whose place it takes) that
-has been closed, or that brings an owner, a stage or a source the store has never seen. Then index
-everything together.
+`received` gives None where that would not hold: a guest (or the deal whose place it takes) whose
+closing the store does not have like that, or that brings an owner, a stage or a source the store
+has never seen. Then index everything together.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from features.catalogue import CATALOGUE
 from features.custom import custom_features
 from features.few import OWN, SHARED, Counts, Few
 from features.history import History
-from features.parts import part_of
+from features.parts import ACCOUNT, part_of
 from features.stages import of_stages, stage_stays
-from features.vocabulary import Vocabulary
+from features.vocabulary import ATTRIBUTES, Vocabulary
 from features.windows import Column, Floats, Ints, Timeline, from_fixed
 
 T = TypeVar("T")
@@ -146,10 +147,47 @@ def received(store: History, new: Arriving) -> GuestHistory | None:
         return None
     codes = [store.position_of.get(deal_id, -1) for deal_id in alone.deal_ids]
     replaced = part_of(store, np.array([code for code in codes if code >= 0], np.int64))
-    if len(replaced.closings.time):
+    closings = len(alone.closings.time) + len(replaced.closings.time)
+    if closings and not all(_closed_alike(store, alone, *each) for each in enumerate(codes)):
         return None
     parts = {part.name: getattr(alone, part.name) for part in fields(alone)}
     return GuestHistory(**parts, store=store, replaced=replaced, sent=new.deals)
+
+
+def _closed_alike(store: History, alone: History, deal: int, code: int) -> bool:
+    """Whether statistics of closings hold of a deal that arrives what they hold of the store's.
+
+    They read what was known when it closed for the last time, and what is fixed at creation.
+    """
+    if code < 0:
+        return not len(alone.closings.only(np.array([deal])).time)
+    mine, theirs = _behind_closings(alone, deal), _behind_closings(store, code)
+    if not mine and not theirs:
+        return True
+    same = (
+        alone.encoded(*column).code[deal] == store.encoded(*column).code[code]
+        for column in (*ATTRIBUTES, ACCOUNT)
+    )
+    equal = partial(np.array_equal, equal_nan=True)
+    return len(mine) == len(theirs) and all(same) and all(map(equal, mine, theirs))
+
+
+def _behind_closings(history: History, deal: int) -> list[Column]:
+    """All that was known of a deal when it last closed; nothing where it never did."""
+    which = np.array([deal])
+    closed = history.closings.only(which).time
+    if not len(closed):
+        return []
+    found: list[Column] = [history.created[which]]
+    for facts, names in (
+        (history.stages, ("stage", "outcome", "happened")),
+        *((history.changes[name], ("value",)) for name in ("amount", "owner_id")),
+        (history.activities, ()),
+    ):
+        own = facts.only(which)
+        known = own.time <= closed[-1]
+        found += [own.time[known], *(own.values[name][known] for name in names)]
+    return found
 
 
 def guests_at(

@@ -238,6 +238,100 @@ def test_guests_leave_the_store_as_it_was(
         np.testing.assert_array_equal(found, before[name])
 
 
+REOPENED = 5
+
+
+@pytest.fixture(scope="module")
+def opened_again(demo_tables: Tables, history: History, as_of: int, ids: list[str]) -> Tables:
+    """The same CRM, in which the oldest of the open deals were lost and reopened of late."""
+    changes = demo_tables.deal_history
+    oldest = sorted(ids, key=lambda each: history.created[history.position_of[each]])[:REOPENED]
+    stages = changes[(changes["property"] == "stage") & changes["deal_id"].isin(oldest)]
+    last = stages.sort_values("changed_at").drop_duplicates("deal_id", keep="last")
+    now = pd.Timestamp(as_of, unit="us", tz="UTC")
+    lost, back = (
+        last.assign(value=value, changed_at=now - pd.Timedelta(days=days), recorded_at=pd.NaT)
+        for value, days in (("closed_lost", 30), (last["value"], 20))
+    )
+    return replace(demo_tables, deal_history=pd.concat([changes, lost, back], ignore_index=True))
+
+
+@pytest.fixture(scope="module")
+def again(opened_again: Tables) -> History:
+    return History.of(opened_again)
+
+
+@pytest.fixture(scope="module")
+def reopened(again: History, as_of: int) -> list[str]:
+    """Open deals that had been closed, and have not been closed since."""
+    deal = open_deals(again, as_of).deal
+    every = np.full(len(deal), 2**61)
+    kept = ~(again.stages.last("outcome", deal, every) > OPEN)
+    kept &= again.closings.count(deal, every) > 0
+    found = [again.deal_ids[code] for code in deal[kept]]
+    assert len(found) >= REOPENED
+    return found
+
+
+def test_guests_that_were_closed_and_reopened_are_as_in_the_store(
+    opened_again: Tables, again: History, as_of: int, ids: list[str], reopened: list[str]
+) -> None:
+    sent = opened_again.select(list({*reopened, *ids[:3]}))
+    guests = sent_whole(opened_again, sent)
+    assert len(guests.closings.time) >= REOPENED
+    words = learn_vocabulary(again, as_of)
+    assert_as_in_the_store(again, guests, words, as_of, list(sent.deals["deal_id"]))
+
+
+def test_reopened_guest_may_bring_what_came_after_its_closing(
+    opened_again: Tables, again: History, as_of: int, reopened: list[str]
+) -> None:
+    sent = opened_again.select(reopened[:1])
+    closed = again.closings.only(np.array([again.position_of[reopened[0]]])).time[-1]
+    more = opened_again.activities.iloc[[0]].assign(
+        activity_id="one more",
+        deal_id=reopened[0],
+        occurred_at=pd.Timestamp(closed + DAY, unit="us", tz="UTC"),
+        recorded_at=pd.NaT,
+    )
+    sent = replace(sent, activities=pd.concat([sent.activities, more], ignore_index=True))
+    frames = dict(without(opened_again, reopened[:1]).items())
+    changed = {n: pd.concat([frames[n], sent[n]], ignore_index=True) for n in OF_A_DEAL}
+    guests = received(again, Arriving.of(sent))
+    assert guests is not None
+    whole = History.of(Tables.of({**frames, **changed}))
+    words = learn_vocabulary(again, as_of)
+    assert_as_in_the_store(whole, guests, words, as_of, reopened[:1])
+
+
+@pytest.mark.parametrize("what", ["amount", "activity", "stage", "source", "new", "never"])
+def test_guest_whose_closing_is_not_the_stores_is_left_to_a_new_index(
+    opened_again: Tables, again: History, reopened: list[str], what: str
+) -> None:
+    deal_id = next(each for each in reopened if len(opened_again.select([each]).activities))
+    sent, store = opened_again.select([deal_id]), again
+    deals, changes, activities = sent.deals.copy(), sent.deal_history.copy(), sent.activities
+    of_stage = changes["property"] == "stage"
+    if what == "amount":
+        row = changes[of_stage].iloc[[0]].assign(property="amount", value="12345.67")
+        changes = pd.concat([changes, row], ignore_index=True)
+    elif what == "activity":
+        activities = activities.sort_values("occurred_at")[1:].reset_index(drop=True)
+    elif what == "stage":
+        first = changes[of_stage]["changed_at"].idxmin()
+        changes.loc[first, "changed_at"] += pd.Timedelta(seconds=1)
+    elif what == "source":
+        others = opened_again.deals["source"]
+        deals["source"] = others[others != deals["source"].iloc[0]].iloc[0]
+    elif what == "new":
+        store = History.of(without(opened_again, [deal_id]))
+    else:
+        changes = changes[changes["value"] != "closed_lost"].reset_index(drop=True)
+    other = replace(sent, deals=deals, deal_history=changes, activities=activities)
+    assert received(again, Arriving.of(sent)) is not None
+    assert received(store, Arriving.of(other)) is None
+
+
 @pytest.mark.parametrize("column", ["owner", "stage", "source", "closed"])
 def test_guest_that_the_store_cannot_place_is_left_to_a_new_index(
     demo_tables: Tables, history: History, ids: list[str], column: str
