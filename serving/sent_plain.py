@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
@@ -44,6 +44,19 @@ Kinds = Mapping[str, type[str] | type[float]]
 
 
 Sent = SentDeal | SentChange | SentActivity
+
+
+@dataclass(frozen=True)
+class Stages:
+    """Stages that are no slip however few deals are sent.
+
+    Attributes
+    ----------
+    open, all : those in which a deal is open, and all through which one may have passed
+    """
+
+    open: frozenset[str]
+    all: frozenset[str]
 
 
 class UnsureError(Exception):
@@ -184,14 +197,14 @@ def _word(words: Mapping[str, str], value: str) -> str:
     return found
 
 
-def _check(told: Mapping[str, Told], now: int, stages: frozenset[str]) -> None:
+def _check(told: Mapping[str, Told], now: int, stages: Stages) -> None:
     """Check what rows can only break together, against now, or against the store."""
     for table, key in (("deals", "deal_id"), ("activities", "activity_id")):
         if len({*told[table][key]}) < len(told[table][key]):
             raise UnsureError
     changes = zip(told["deal_history"]["property"], told["deal_history"]["value"], strict=True)
-    used = {*told["deals"]["stage"], *(value for name, value in changes if name == "stage")}
-    if not used <= stages:
+    passed = {value for name, value in changes if name == "stage"}
+    if not {*told["deals"]["stage"]} <= stages.open or not passed <= stages.all:
         raise UnsureError
     for table, times in FACTS.items():
         if any(_ahead(told[table], time, now) for time in times):
@@ -207,14 +220,16 @@ def _ahead(told: Told, time: str, now: int) -> bool:
     return any(recorded[row] is None or recorded[row] > now for row in ahead)
 
 
-def _stages(view: View) -> frozenset[str]:
-    """Stages in which a deal is open, and which are no slip however few deals are sent."""
+def _stages(view: View) -> Stages:
     if "plain stages" not in view.memo:
         tables = view.history.tables
         links = Links(dict(Tables.empty().items()), tables)
-        known = links.listed_stages() or set(stage_uses(links)["stage"])
-        view.memo["plain stages"] = frozenset(known - links.closed_stages())
-    found: frozenset[str] = view.memo["plain stages"]
+        known, closed = (
+            links.listed_stages() or {*stage_uses(links)["stage"]},
+            links.closed_stages(),
+        )
+        view.memo["plain stages"] = Stages(frozenset(known - closed), frozenset(known | closed))
+    found: Stages = view.memo["plain stages"]
     return found
 
 
