@@ -10,7 +10,6 @@ is accepted here they accept too, as the same tables.
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -19,31 +18,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from data.checks import END_OF_TIME, FACTS, FIRST_TIME
-from data.contract import ACTIVITY_TYPES, CONTRACT, DIRECTIONS, DTYPES, Table
+from data.checks import FACTS
+from data.contract import CONTRACT, DTYPES, Table
 from data.links import Links, stage_uses
-from data.rules import HIGHEST_AMOUNT
 from data.tables import OF_A_DEAL, Tables
 from features.arrivals import Arriving
-from features.facts import plain_time
-from features.windows import DAY
-from serving.messages import SentActivity, SentChange, SentDeal
+from serving.messages import SentDeal
+from serving.sent_values import CHECKS, Told, UnsureError, read_columns
 from serving.view import View, to_micros
 
-NUMBER = re.compile(r"\d{1,15}(?:\.\d{1,15})?", re.ASCII)
-EARLIEST, LATEST = to_micros(FIRST_TIME), to_micros(END_OF_TIME)
 NAT = np.iinfo(np.int64).min
 STRINGS: Any = pd.api.types.pandas_dtype(DTYPES["text"])
-TYPES = {kind: kind for kind in ACTIVITY_TYPES}
-
-WORDS = {str, type(None)}
-
-Told = dict[str, list[Any]]
-"""Columns of a table as they are laid out: values by row."""
 Kinds = Mapping[str, type[str] | type[float]]
-
-
-Sent = SentDeal | SentChange | SentActivity
 
 
 @dataclass(frozen=True)
@@ -57,10 +43,6 @@ class Stages:
 
     open: frozenset[str]
     all: frozenset[str]
-
-
-class UnsureError(Exception):
-    """A value that the rules of the import have to judge."""
 
 
 def plain(deals: Sequence[SentDeal], now: pd.Timestamp, view: View) -> Arriving | None:
@@ -106,15 +88,15 @@ def _nothing() -> Tables:
 def _deals(deals: Sequence[SentDeal]) -> Told:
     if any(deal.is_won is not None or deal.closed_at is not None for deal in deals):
         raise UnsureError
-    return _typed(CONTRACT["deals"], deals, [deal.deal_id for deal in deals])
+    return read_columns(CONTRACT["deals"], deals, [deal.deal_id for deal in deals])
 
 
 def _changes(deals: Sequence[SentDeal]) -> Told:
     """Columns of the history; of changes that say the same the first."""
     ids = [deal.deal_id for deal in deals for _ in deal.history]
-    told = _typed(CONTRACT["deal_history"], [c for deal in deals for c in deal.history], ids)
+    told = read_columns(CONTRACT["deal_history"], [c for deal in deals for c in deal.history], ids)
     for name, value in zip(told["property"], told["value"], strict=True):
-        check = KNOWN_PROPERTIES.get(name)
+        check = CHECKS.get(name)
         if check is not None:
             check(value)
     keys = zip(*(told[n] for n in ("deal_id", "property", "changed_at", "value")), strict=True)
@@ -128,73 +110,11 @@ def _changes(deals: Sequence[SentDeal]) -> Told:
 
 def _activities(deals: Sequence[SentDeal]) -> Told:
     ids = [deal.deal_id for deal in deals for _ in deal.activities]
-    told = _typed(CONTRACT["activities"], [a for deal in deals for a in deal.activities], ids)
+    told = read_columns(
+        CONTRACT["activities"], [a for deal in deals for a in deal.activities], ids
+    )
     told["activity_id"] = [name or f"sent-{n}" for n, name in enumerate(told["activity_id"])]
     return told
-
-
-def _typed(table: Table, sent: Sequence[Sent], ids: list[str]) -> Told:
-    """Read what was sent as columns of a table; `ids` are of the deals of the rows."""
-    told: Told = {}
-    rows = [vars(each) for each in sent]
-    for column in table.columns:
-        name = column.name
-        values = ids if name == "deal_id" else [row[name] for row in rows]
-        read = _OF_COLUMN.get((table.name, name)) or _READ[column.kind]
-        cells = told[name] = _cells(values, read)
-        if column.required and name != "activity_id" and None in cells:
-            raise UnsureError
-    return told
-
-
-def _cells(values: list[Any], read: Callable[[Any], Any]) -> list[Any]:
-    """Read values, of words each once."""
-    met = {*values}
-    if {*map(type, met)} <= WORDS:
-        known = {value: None if value is None else read(value) for value in met}
-        return [*map(known.__getitem__, values)]
-    return [None if value is None else read(value) for value in values]
-
-
-def _text(value: Any) -> str:
-    text = value if isinstance(value, str) else _number_text(value)
-    if not text or text.isspace():
-        raise UnsureError
-    return text
-
-
-def _number_text(value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise UnsureError
-    return repr(value)
-
-
-def _micros(value: str) -> int:
-    """Microseconds since 1970 UTC of a time written plainly."""
-    micros = plain_time(value)
-    if micros is None or not EARLIEST <= micros < LATEST:
-        raise UnsureError
-    return micros
-
-
-def _day(value: str) -> int:
-    return _micros(value) // DAY * DAY
-
-
-def _amount(value: Any) -> float:
-    if isinstance(value, str) and not NUMBER.fullmatch(value):
-        raise UnsureError
-    number = float(value)
-    if not 0 <= number <= HIGHEST_AMOUNT:
-        raise UnsureError
-    return number
-
-
-def _word(words: Mapping[str, str], value: str) -> str:
-    found = words.get(value.lower()) if value.isascii() else None
-    if found is None:
-        raise UnsureError
-    return found
 
 
 def _check(told: Mapping[str, Told], now: int, stages: Stages) -> None:
@@ -285,25 +205,9 @@ def _bools(values: list[bool | None]) -> Any:
     return pd.array(values, dtype="boolean")
 
 
-_READ: dict[str, Callable[[Any], Any]] = {
-    "id": _text,
-    "text": _text,
-    "time": _micros,
-    "date": _day,
-    "number": _amount,
-    "bool": bool,
-}
-_OF_COLUMN: dict[tuple[str, str], Callable[[Any], Any]] = {
-    ("activities", "type"): partial(_word, TYPES),
-    ("activities", "direction"): partial(_word, DIRECTIONS),
-}
 _ARRAYS: dict[str, Callable[[list[Any]], Any]] = {
     DTYPES["text"]: _texts,
     DTYPES["time"]: _times,
     DTYPES["number"]: _numbers,
     DTYPES["bool"]: _bools,
-}
-KNOWN_PROPERTIES: dict[str, Callable[[Any], Any]] = {
-    "amount": _amount,
-    "expected_close_date": _micros,
 }
