@@ -152,7 +152,7 @@ class Boosted(Learner):
         return BoostedModel(booster.model_to_string(num_iteration=-1))
 
     def _unseen_rounds(self, data: lgb.Dataset, fold: Ints) -> int:
-        """Rounds at which the loss of left-out deals is lowest, for all deals instead of the others."""
+        """Rounds at which the loss of left-out deals is lowest, scaled to all deals."""
         found: Any = lgb.cv(
             self._settings() | {"metric": "cross_entropy"},
             data,
