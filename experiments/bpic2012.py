@@ -115,8 +115,12 @@ def weighted_auc(labels: Floats, scores: Floats, length: Ints) -> float:
 
 
 def learner_for(categorical: tuple[str, ...]) -> Learner:
-    """Give the product's blend, with trees for many rows."""
-    params = {**DEFAULTS, "num_leaves": 15, "rounds": 300}
+    """Give the product's blend, with trees for many rows.
+
+    Chosen on the last fifth of the teaching cases among 300 rounds and fewer. Asked later, that
+    fifth liked 600 rounds better; the test cases did not. What had been chosen was kept.
+    """
+    params = {**DEFAULTS, "num_leaves": 15, "lambda_l2": 10.0, "rounds": 300}
     return Blend((Boosted(categorical, params), Logistic(categorical)), (0.5, 0.5))
 
 
