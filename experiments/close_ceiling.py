@@ -3,9 +3,9 @@
 Between the served probabilities and the truth stand two things: what the CRM does not hold, which
 no model can know, and what outcomes, each of them a coin that fell once, teach too little of. To
 tell them apart the very learner that is served is taught a second time, each horizon by itself, by
-the true chances instead of outcomes, at as many deals: the deals open every other week of the
-60 before the cut that are not among those asked after it. Nothing at a real firm could teach like
-that; what still lacks then lies in the features, or outside the CRM.
+the true chances instead of outcomes: of the deals open every other week of the 60 before the cut
+that are not among those asked after it. Nothing at a real firm could teach like that; what still
+lacks then lies in the features, or outside the CRM.
 
 Both answer the same deals at the same instants after the cut; shares are those of
 `experiments.close_truth`, whose firms these are. The one that is told the truth has seen fewer
@@ -20,22 +20,22 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from data.demo import Simulated, World
+from data.demo import Simulated
 from experiments.close_truth import (
     DRAWS,
     HORIZONS,
     RATE,
     TRUTH,
     WEEKS,
+    as_lines,
     as_table,
-    named,
+    drawn,
     open_deals_at,
     shares,
     stage_rates,
     trained_on,
     truth_of,
 )
-from experiments.worlds import telling
 from features.history import History
 from features.windows import Bools, Floats
 from training.learners import expit
@@ -106,13 +106,11 @@ def main() -> None:
     options = parser.parse_args()
     console, frames = Console(width=130), []
     for seed in map(int, options.seeds.split(",")):
-        world = telling(World.draw(seed)) if options.telling else World.draw(seed)
+        world = drawn(seed, tells=options.telling)
         found, told = compared(*trained_on(world, seed, options.deals, frozenset()))
         frames.append(found)
         console.print(f"firm {seed}: {told}")
-        for model, share in found.groupby("model", sort=False)["share"]:
-            figures = zip(HORIZONS, share, strict=True)
-            console.print(f"  {model}: {', '.join(f'{named(h)} {s:.3f}' for h, s in figures)}")
+        console.print(as_lines(found))
     title = f"{options.deals:,} deals, mean of {len(frames)} firms"
     console.print(as_table(pd.concat(frames), title + ", most of it telling" * options.telling))
 

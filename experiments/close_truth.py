@@ -55,7 +55,10 @@ HORIZONS = (30, 90, 0)
 PSEUDO_ROWS = 20.0
 DRAWS = 400
 """Futures from which a true chance is told."""
-MODELS = ("served", "whatever its test said", "uncalibrated", "stage x age table", "LightGBM")
+CURVES = ("served", "whatever its test said", "uncalibrated", "stage x age table")
+LIGHTGBM = "LightGBM"
+MODELS = (*CURVES, LIGHTGBM)
+CLEAN, DIRTY = "clean export", "dirty export"
 SMALL = LGBMClassifier(
     n_estimators=300,
     num_leaves=7,
@@ -65,7 +68,7 @@ SMALL = LGBMClassifier(
     random_state=0,
     verbose=-1,
 )
-"""The last of MODELS, one a horizon: small trees, the plain setting that does best so far."""
+"""LIGHTGBM, one a horizon: small trees, the plain setting that does best so far."""
 TRUTH, RATE = "truth", "rate"
 KEYS = ["week", "deal_id", "horizon"]
 
@@ -118,7 +121,7 @@ def asked(simulated: Simulated, history: History, trained: Trained) -> pd.DataFr
     bundle, rows = trained.bundle, []
     model = ungated(trained)
     plain = replace(model, slope=(1.0, 1.0), offset=(0.0, 0.0))
-    by_curve = dict(zip(MODELS, (bundle.close, model, plain, bundle.table), strict=False))
+    by_curve = dict(zip(CURVES, (bundle.close, model, plain, bundle.table), strict=True))
     trees = small_trees(trained)
     for week in WEEKS:
         features, truth = open_deals_at(simulated, history, trained, week, DRAWS)
@@ -133,7 +136,7 @@ def asked(simulated: Simulated, history: History, trained: Trained) -> pd.DataFr
                 "horizon": horizon,
                 TRUTH: truth[truth_of(horizon)].to_numpy(),
                 RATE: stage_rates(trained.panel, stages, horizon),
-                MODELS[-1]: np.asarray(trees[place].predict_proba(matrix))[:, 1],
+                LIGHTGBM: np.asarray(trees[place].predict_proba(matrix))[:, 1],
             }
             rows.append(pd.DataFrame(columns | told))
     return pd.concat(rows, ignore_index=True)
@@ -147,11 +150,11 @@ def truth_of(horizon: int) -> str:
 def small_trees(trained: Trained) -> list[LGBMClassifier]:
     """A straightforward LightGBM for each horizon, on the same features of mature snapshots."""
     panel, fitted = trained.panel, []
+    matrix = panel.features.to_numpy(np.float32)
     for horizon in HORIZONS:
         days = horizon or np.inf
         labels, rows = mature_labels(panel.outcomes, WON, days, longest_horizon(panel))
-        matrix = panel.features.to_numpy(np.float32)[rows]
-        fitted.append(clone(SMALL).fit(matrix, labels[rows]))
+        fitted.append(clone(SMALL).fit(matrix[rows], labels[rows]))
     return fitted
 
 
@@ -206,15 +209,13 @@ def run(world: World, seed: int, deals: int, *, dirty: bool) -> tuple[pd.DataFra
     return shares(answers), told
 
 
-CLEAN, DIRTY = "clean export", "dirty export"
-
-
 def run_dirt_cost(world: World, seed: int, deals: int) -> tuple[pd.DataFrame, str]:
     """Shares of what is served from a clean and from a dirty export on the same deals."""
     clean, told = answers_of(world, seed, deals, PROCESS)
     dirty, told_too = answers_of(world, seed, deals, DIRT)
-    both = clean[[*KEYS, TRUTH, RATE, MODELS[0]]].rename(columns={MODELS[0]: CLEAN})
-    both = both.merge(dirty[[*KEYS, MODELS[0]]].rename(columns={MODELS[0]: DIRTY}), on=KEYS)
+    served = CURVES[0]
+    both = clean[[*KEYS, TRUTH, RATE, served]].rename(columns={served: CLEAN})
+    both = both.merge(dirty[[*KEYS, served]].rename(columns={served: DIRTY}), on=KEYS)
     told = f"{len(both):,} of {len(clean):,} answers in both; {told}; dirty: {told_too}"
     return shares(both, (CLEAN, DIRTY)), told
 
@@ -234,16 +235,14 @@ def main() -> None:
     console, frames = Console(width=130), []
     for seed in map(int, options.seeds.split(",")):
         begin = time.monotonic()
-        world = telling(World.draw(seed)) if options.telling else World.draw(seed)
+        world = drawn(seed, tells=options.telling)
         if options.dirt_cost:
             found, told = run_dirt_cost(world, seed, options.deals)
         else:
             found, told = run(world, seed, options.deals, dirty=options.dirty)
         frames.append(found)
         console.print(f"firm {seed}: {told}; {time.monotonic() - begin:.0f} s")
-        for model, share in found.groupby("model", sort=False)["share"]:
-            figures = zip(HORIZONS, share, strict=True)
-            console.print(f"  {model}: {', '.join(f'{named(h)} {s:.3f}' for h, s in figures)}")
+        console.print(as_lines(found))
     title = f"{options.deals:,} deals, mean of {len(frames)} firms"
     title += ", most of it telling" * options.telling + ", dirty" * options.dirty
     console.print(as_table(pd.concat(frames), title))
@@ -252,6 +251,21 @@ def main() -> None:
 def named(horizon: int) -> str:
     """A horizon in words."""
     return f"{horizon} days" if horizon else "ever"
+
+
+def drawn(seed: int, *, tells: bool) -> World:
+    """Draw a firm, or one of which the CRM tells much."""
+    world = World.draw(seed)
+    return telling(world) if tells else world
+
+
+def as_lines(found: pd.DataFrame) -> str:
+    """Shares of a firm, a line a model."""
+    lines = []
+    for model, share in found.groupby("model", sort=False)["share"]:
+        figures = zip(HORIZONS, share, strict=True)
+        lines.append(f"  {model}: {', '.join(f'{named(h)} {s:.3f}' for h, s in figures)}")
+    return "\n".join(lines)
 
 
 def as_table(found: pd.DataFrame, title: str) -> Printed:

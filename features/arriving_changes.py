@@ -59,11 +59,10 @@ class Facts:
         for row in rows:
             closes = row in closing
             deal, at = self.deal[row], (self.known if closes else self.happened)[row]
-            if at >= latest.get(deal, at):
-                latest[deal] = at
+            before = latest.get(deal, at)
+            if closes or at >= before:
                 found.append(row)
-            elif closes:
-                found.append(row)
+            latest[deal] = max(at, before)
         return found
 
     def timeline(self, rows: list[int], deals: int, **values: Column) -> Timeline:
