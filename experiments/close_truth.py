@@ -116,13 +116,18 @@ def open_deals_at(
     return scored.features[known], truth[known]
 
 
-def asked(simulated: Simulated, history: History, trained: Trained) -> pd.DataFrame:
-    """What is answered of the open deals: KEYS, TRUTH, RATE and a column a model of MODELS."""
+def asked(
+    simulated: Simulated, history: History, trained: Trained, *, beside: bool = True
+) -> pd.DataFrame:
+    """What is answered of the open deals: KEYS, TRUTH, RATE and a column a model of MODELS.
+
+    LIGHTGBM is among them only where it is asked for `beside`.
+    """
     bundle, rows = trained.bundle, []
     model = ungated(trained)
     plain = replace(model, slope=(1.0, 1.0), offset=(0.0, 0.0))
     by_curve = dict(zip(CURVES, (bundle.close, model, plain, bundle.table), strict=True))
-    trees = small_trees(trained)
+    trees = small_trees(trained) if beside else []
     for week in WEEKS:
         features, truth = open_deals_at(simulated, history, trained, week, DRAWS)
         curves = {name: close.incidence(features) for name, close in by_curve.items()}
@@ -136,8 +141,9 @@ def asked(simulated: Simulated, history: History, trained: Trained) -> pd.DataFr
                 "horizon": horizon,
                 TRUTH: truth[truth_of(horizon)].to_numpy(),
                 RATE: stage_rates(trained.panel, stages, horizon),
-                LIGHTGBM: np.asarray(trees[place].predict_proba(matrix))[:, 1],
             }
+            if beside:
+                told[LIGHTGBM] = np.asarray(trees[place].predict_proba(matrix))[:, 1]
             rows.append(pd.DataFrame(columns | told))
     return pd.concat(rows, ignore_index=True)
 
@@ -194,13 +200,13 @@ def trained_on(
 
 
 def answers_of(
-    world: World, seed: int, deals: int, dirt: frozenset[str]
+    world: World, seed: int, deals: int, dirt: frozenset[str], *, beside: bool = True
 ) -> tuple[pd.DataFrame, str]:
     """Train on a firm and ask; the answers, and what was served why."""
     simulated, history, trained = trained_on(world, seed, deals, dirt)
     gain = trained.verdict.gain if trained.verdict else None
     tested = f"tested {gain.mean:+.4f} +- {gain.standard_error:.4f}" if gain else "no test"
-    return asked(simulated, history, trained), f"{trained.bundle.tier}, {tested}"
+    return asked(simulated, history, trained, beside=beside), f"{trained.bundle.tier}, {tested}"
 
 
 def run(world: World, seed: int, deals: int, *, dirty: bool) -> tuple[pd.DataFrame, str]:
@@ -211,8 +217,8 @@ def run(world: World, seed: int, deals: int, *, dirty: bool) -> tuple[pd.DataFra
 
 def run_dirt_cost(world: World, seed: int, deals: int) -> tuple[pd.DataFrame, str]:
     """Shares of what is served from a clean and from a dirty export on the same deals."""
-    clean, told = answers_of(world, seed, deals, PROCESS)
-    dirty, told_too = answers_of(world, seed, deals, DIRT)
+    clean, told = answers_of(world, seed, deals, PROCESS, beside=False)
+    dirty, told_too = answers_of(world, seed, deals, DIRT, beside=False)
     served = CURVES[0]
     both = clean[[*KEYS, TRUTH, RATE, served]].rename(columns={served: CLEAN})
     both = both.merge(dirty[[*KEYS, served]].rename(columns={served: DIRTY}), on=KEYS)

@@ -123,13 +123,15 @@ class Logistic(Learner):
     Around it each feature, and each feature's slopes by stage, is shrunk by what its rows tell
     (`newton.learned_shrinkage`), seen on the first target and kept for its neighbours.
     With `slopes` all numeric features have slopes by stage: too many where deals are few. Lines
-    bend at `quantiles` of the features.
+    bend at `quantiles` of the features. `belief` is how many columns' worth of evidence hold each
+    feature's shrinkage at `l2`.
     """
 
     categorical: tuple[str, ...] = ()
     l2: float = 600.0
     slopes: bool = False
     quantiles: tuple[float, ...] = QUANTILES
+    belief: float = 1.0
 
     def prepare(
         self,
@@ -162,7 +164,9 @@ class Logistic(Learner):
         if isinstance(start, LogisticModel) and start.shrinkage is not None:
             shrinkage, first = start.shrinkage, np.append(start.intercept, start.coefficients)
         else:
-            shrinkage, first = learned_shrinkage(matrix, goal, self.l2, prepared.group, sample)
+            shrinkage, first = learned_shrinkage(
+                matrix, goal, self.l2, prepared.group, sample, self.belief
+            )
         l2 = rows_for_each(sample) * self.l2 * shrinkage[prepared.group]
         intercept, coefficients = newton_logistic(matrix, goal, l2, first, sample=sample)
         return LogisticModel(prepared.basis, intercept, coefficients, shrinkage)

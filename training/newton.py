@@ -27,13 +27,11 @@ FREE = 1e-6
 """Penalty of the intercept: next to nothing."""
 HALVINGS = 12
 """A Newton step that does not lessen the loss is halved: its quadratic is not true so far away."""
-EVIDENCE_ROUNDS, EVIDENCE_STEPS = 6, 4
+EVIDENCE_ROUNDS, EVIDENCE_STEPS = 15, 4
 EVIDENCE_SETTLED = 0.1
 """Rounds of learning penalties, and Newton steps in each, which goes on where the last one ended;
 they end when no penalty changes by more than this, as a logarithm."""
-PRIOR_COLUMNS = 1.0
-"""Columns' worth of belief that a group is shrunk as all are."""
-MOST_APART = 30.0
+MOST_APART = 1_000.0
 """A group is shrunk at most this many times as much, or as little, as asked for."""
 
 
@@ -101,20 +99,27 @@ def _objective(
 
 
 def learned_shrinkage(
-    matrix: npt.NDArray[np.float32], target: Floats, l2: float, group: Ints, sample: Bools
+    matrix: npt.NDArray[np.float32],
+    target: Floats,
+    l2: float,
+    group: Ints,
+    sample: Bools,
+    belief: float = 1.0,
 ) -> tuple[Floats, Floats]:
     """How many times `l2` each group of columns is to be shrunk, by the evidence of the rows.
 
     MacKay's fixed point (1992, "Bayesian interpolation"; by group of columns as in relevance
     determination): a group's precision is the number of coefficients that the rows determine over
-    the sum of their squares, here with a prior of PRIOR_COLUMNS at `l2`. A feature that tells much
-    is shrunk less, the many that tell nothing are shrunk a little more.
+    the sum of their squares, here with `belief` columns more that say `l2`. A feature that tells
+    much is shrunk less, the many that tell nothing are shrunk more.
 
     Parameters
     ----------
     l2 : penalty where rows are independent
     group : (columns,) group of each, from 0
     sample : rows that are about independent; the likelihood of all counts as that of so many
+    belief : columns' worth of belief that a group is shrunk by `l2`; the fewer, the more freely
+        groups differ
 
     Returns
     -------
@@ -134,7 +139,7 @@ def learned_shrinkage(
         spread = np.bincount(group, _variances(matrix[sample], beta, penalty))
         determined = np.maximum(size - l2 * factor * spread, 0.0)
         before = factor
-        factor = (determined + PRIOR_COLUMNS) / (l2 * squares + PRIOR_COLUMNS)
+        factor = (determined + belief) / (l2 * squares + belief)
         factor = np.clip(factor, 1 / MOST_APART, MOST_APART)
         if np.abs(np.log(factor / before)).max(initial=0.0) < EVIDENCE_SETTLED:
             break

@@ -82,6 +82,16 @@ def test_groups_that_tell_nothing_are_shrunk_more_than_the_one_that_does():
     assert (factor <= MOST_APART).all()
 
 
+def test_the_less_belief_the_more_groups_differ():
+    matrix, _, labels, group = told_by_one_group()
+    every = np.ones(len(matrix), bool)
+    apart = []
+    for belief in (100.0, 1.0, 0.1):
+        factor, _ = learned_shrinkage(matrix, labels, 100.0, group, every, belief)
+        apart.append(factor[1:].mean() / factor[0])
+    assert 1 < apart[0] < apart[1] < apart[2]
+
+
 def test_learned_shrinkage_comes_nearer_to_the_truth():
     matrix, p, labels, group = told_by_one_group()
     every = np.ones(len(matrix), bool)

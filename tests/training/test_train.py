@@ -268,6 +268,11 @@ def test_no_more_rows_are_left_out_than_must_be(make_history, monkeypatch):
     assert len(np.unique(some.deal)) < len(np.unique(fortnightly.deal))
 
 
+def test_the_more_deals_the_more_freely_features_are_shrunk_apart():
+    beliefs = [learner_of("full", (), closed).learners[1].belief for closed in (500, 1_000, 5_000)]
+    assert beliefs == pytest.approx([1, 1, 0.2])
+
+
 def test_with_many_deals_lines_bend_more_often():
     few, many = (learner_of("full", (), closed).learners[1] for closed in (2_000, 20_000))
     assert len(many.quantiles) > len(few.quantiles)
