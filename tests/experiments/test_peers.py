@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from experiments.peers import Answer, Split, ask, installed, lines_of, make_split, read_split
+from experiments.peers import ask, installed, make_split, read_split
 from experiments.peers_run import HORIZON, Given
+from experiments.peers_table import Answer, Split, lines_of
 from features.windows import DAY
 
 PYTHON = Path(sys.executable)
@@ -123,3 +124,16 @@ def test_codes_reach_the_peers_as_whole_numbers(tmp_path):
     rows = Given(tmp_path, ["f0", "f1"], ["f1"], 1.0, True).table("test")
     assert rows["f1"].tolist() == [3, -1]
     assert np.isnan(rows["f0"][1])
+
+
+def test_seconds_spent_waiting_are_named():
+    labels = np.array([1.0, 0.0])
+    split = Split(2, 0, 10, np.arange(2), labels, np.array([0.8, 0.2]), 30.0, 25.0)
+
+    def told(seconds):
+        return "\n".join(
+            lines_of(split, [Answer("catboost", True, split.ours, seconds, 50.0)], [], MINUTES)
+        )
+
+    assert "Other work ran beside CatBoost" in told(600.0)
+    assert "ran beside" not in told(60.0)
