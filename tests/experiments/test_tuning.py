@@ -137,13 +137,17 @@ def test_the_newest_origins_are_kept_aside(monkeypatch):
     assert arena.study == (3, 2)
 
 
+# A trial shows its first sign of life soon after it began; one killed before that is never missed.
 KILLED = """
-import sys, time
+import sqlite3, sys, time
 from pathlib import Path
 from types import SimpleNamespace
 from experiments import tuning
 tuning.HEARTBEAT, tuning.GRACE = 1, 2
 def slow(known, contender, horizons):
+    signs = "select count(*) from trial_heartbeats"
+    while sqlite3.connect(sys.argv[1]).execute(signs).fetchone()[0] == 0:
+        time.sleep(0.05)
     print("asked", flush=True)
     time.sleep(60)
 tuning.origin_loss = slow
