@@ -47,6 +47,20 @@ def test_an_effect_that_turns_with_the_stage_is_found_with_slopes():
     assert np.corrcoef(answers[1], turned)[0, 1] > 0.95
 
 
+def test_without_belief_features_are_shrunk_further_apart():
+    rng = np.random.default_rng(0)
+    features = pd.DataFrame(rng.normal(0, 1, (4000, 6)), columns=list("abcdef"))
+    target = (rng.random(4000) < expit(2 * features["a"].to_numpy())).astype(float)
+    every = np.ones(len(features), bool)
+
+    def apart(belief):
+        learner = Logistic(l2=50.0, belief=belief)
+        found = learner.fit(learner.prepare(features, every), target, every).shrinkage
+        return found.max() / found.min()
+
+    assert apart(0.1) > 2 * apart(10.0)
+
+
 def test_a_neighbour_is_shrunk_as_the_first_target_was():
     features = staged(2, 3)
     target = expit(features["number_0"].to_numpy())
