@@ -33,7 +33,7 @@ def missed(mean: Floats, oracle: Floats) -> float:
 def blended(history: History, at: int, oracle: Floats) -> dict[tuple[str, float], float]:
     """Error of the forecast (weight 0) and of each blend, by rival and weight."""
     paths, behind = forecast_paths(history, at)
-    ours, booked = paths.mean(axis=0), float(behind.parts.booked.amounts.sum())
+    ours, booked = paths.all.mean(axis=0), float(behind.parts.booked.amounts.sum())
     field = Field(history, behind)
     found = {("", 0.0): missed(ours, oracle)}
     for name in BLENDED:
@@ -65,7 +65,7 @@ def main() -> None:
     for seed in map(int, asked.seeds.split(",")):
         simulated = firm(seed, asked.deals)
         at = int(simulated.end.as_unit("us").asm8.astype("int64"))
-        oracle = futures(simulated, simulated.end, asked.draws).mean(axis=0)
+        oracle = futures(simulated, simulated.end, asked.draws).all.mean(axis=0)
         rows.append(blended(History.of(Tables.of(simulated.tables)), at, oracle))
         console.print(f"firm {seed}: {rows[-1]['', 0.0]:.3f}", markup=False)
     table = Table(title=f"{len(rows)} firms of {asked.deals:,} deals: mean error")

@@ -47,7 +47,7 @@ def errors(simulated: Simulated, draws: int) -> dict[str, object]:
     """Mean error of each forecast as of the end of a firm's history."""
     history = History.of(Tables.of(simulated.tables))
     at = int(simulated.end.as_unit("us").asm8.astype("int64"))
-    oracle = futures(simulated, simulated.end, draws).mean(axis=0)
+    oracle = futures(simulated, simulated.end, draws).all.mean(axis=0)
     past = forecast_backtest(history, at)
     terms = learned_terms(past.rows, past.terms, at)
     bundle = train(history, at).bundle
@@ -55,7 +55,7 @@ def errors(simulated: Simulated, draws: int) -> dict[str, object]:
     def forecast(**changed: float) -> float:
         card = {**bundle.card, TERMS: {**terms, **changed}}
         paths, _ = forecast_paths(history, at, bundle=replace(bundle, card=card))
-        return missed(paths.mean(axis=0), oracle)
+        return missed(paths.all.mean(axis=0), oracle)
 
     off = {f"{FALL_BACK}{name}": 0.0 for name in CANDIDATES}
     found: dict[str, object] = {WITHOUT: forecast(**off)}

@@ -6,16 +6,19 @@ bring from that instant on, deals not yet created included, in many futures. An 
 distribution. The figures of a firm are
 
 * mean error: sum over the months of |our mean - the oracle's| over the oracle's sum, and its bias;
+* open, new: the bias of either part, deals open at the instant and all others;
 * WAPE and pinball loss in the true futures, each over the oracle's;
 * coverage: share of the true futures inside our 80 % interval.
 
 One firm's figures are noisy, for its history is one of many that it could have had: read the mean
-over several.
+over several. Firms are drawn with the dirt that nearly every export has, or, with `--dirty`, with
+all kinds at once; the truth is that of the deals themselves, whatever was written down.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -23,8 +26,11 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from data.demo import Simulated, World, simulate, true_revenue
-from data.tables import Tables
+from data.demo import DEFAULT_DIRT, Simulated, World, simulate
+from data.demo.dirt import DIRT
+from data.demo.truth import true_wins
+from data.sources import raw_tables
+from data.validation import validate
 from features.history import History
 from features.windows import Floats
 from training.bundle import Bundle
@@ -42,27 +48,50 @@ FIRST_END = pd.Timestamp("2025-01-01", tz="UTC")
 
 @dataclass(frozen=True)
 class Judged:
-    """How a forecast compares with the truth; the oracle has 0, 0, 1, 1 and about 0.8."""
+    """How a forecast compares with the truth; the oracle has 0, 0, 0, 0, 1, 1 and about 0.8."""
 
     mean_error: float
     bias: float
+    open: float
+    new: float
     wape: float
     pinball: float
     coverage: float
 
 
-def judge(paths: Floats, truth: Floats) -> Judged:
-    """Compare (paths, months) forecast with (futures, months) of the true process."""
-    mean, oracle = paths.mean(axis=0), truth.mean(axis=0)
-    ours, theirs = (np.quantile(x, LEVELS, axis=0) for x in (paths, truth))
-    inside = (truth >= ours[0]) & (truth <= ours[-1])
+@dataclass(frozen=True)
+class Paths:
+    """(paths, months) revenue to come of the deals open at an instant and of all others."""
+
+    open: Floats
+    new: Floats
+
+    @property
+    def all(self) -> Floats:
+        """(paths, months) of both."""
+        return self.open + self.new
+
+
+def judge(paths: Paths, truth: Paths) -> Judged:
+    """Compare a forecast with futures of the true process."""
+    all_paths, all_truth = paths.all, truth.all
+    mean, oracle = all_paths.mean(axis=0), all_truth.mean(axis=0)
+    ours, theirs = (np.quantile(x, LEVELS, axis=0) for x in (all_paths, all_truth))
+    inside = (all_truth >= ours[0]) & (all_truth <= ours[-1])
     return Judged(
         mean_error=float(np.abs(mean - oracle).sum() / oracle.sum()),
         bias=float(mean.sum() / oracle.sum() - 1),
-        wape=float(np.abs(truth - mean).sum() / np.abs(truth - oracle).sum()),
-        pinball=_pinball(ours, truth) / _pinball(theirs, truth),
+        open=_bias(paths.open, truth.open),
+        new=_bias(paths.new, truth.new),
+        wape=float(np.abs(all_truth - mean).sum() / np.abs(all_truth - oracle).sum()),
+        pinball=_pinball(ours, all_truth) / _pinball(theirs, all_truth),
         coverage=float(inside.mean()),
     )
+
+
+def _bias(paths: Floats, truth: Floats) -> float:
+    came = float(truth.mean(axis=0).sum())
+    return float(paths.mean(axis=0).sum()) / came - 1 if came else 0.0
 
 
 def _pinball(quantiles: Floats, truth: Floats) -> float:
@@ -73,16 +102,17 @@ def _pinball(quantiles: Floats, truth: Floats) -> float:
     return float(np.sum(losses))
 
 
-def firm(seed: int, deals: int) -> Simulated:
+def firm(seed: int, deals: int, *, dirty: bool = False) -> Simulated:
     """Three years of a drawn firm; when they end depends on the seed, as do its habits."""
     end = FIRST_END + pd.DateOffset(months=seed % 3) + pd.Timedelta(days=7 * seed % 20)
-    return simulate(World.draw(seed), deals=deals, years=3, end=end, seed=seed)
+    dirt = DIRT if dirty else DEFAULT_DIRT
+    return simulate(World.draw(seed), deals=deals, years=3, end=end, seed=seed, dirt=dirt)
 
 
 def forecast_paths(
     history: History, at: int, paths: int = PATHS, bundle: Bundle | None = None
-) -> tuple[Floats, Answered]:
-    """(paths, MONTHS) revenue to come after an instant, by a bundle trained as of it."""
+) -> tuple[Paths, Answered]:
+    """Revenue of MONTHS months to come after an instant, by a bundle trained as of it."""
     bundle = bundle or train(history, at).bundle
     calendar = Calendar.of(at, "month", MONTHS, history.settings.fiscal_year_start_month)
     scored = score(bundle, history, at)
@@ -91,21 +121,33 @@ def forecast_paths(
         calendar, parts.deals, parts.new, parts.booked, paths=paths, spread=parts.spread
     )
     behind = Answered(Asked(at, 0), pd.DataFrame(), calendar, parts, scored, bundle)
-    return np.asarray((found.open[TOTAL] + found.new[TOTAL])[:, :, 0], float), behind
+    opened, new = (np.asarray(part[TOTAL][:, :, 0], float) for part in (found.open, found.new))
+    return Paths(opened, new), behind
 
 
-def futures(simulated: Simulated, as_of: pd.Timestamp, draws: int) -> Floats:
-    """(draws, MONTHS) revenue to come by the true process."""
-    drawn = true_revenue(simulated, as_of, months=MONTHS, draws=draws)
-    return drawn.pivot_table(index="path", columns="month", values="revenue").to_numpy(float)
+def futures(
+    simulated: Simulated, as_of: pd.Timestamp, draws: int, known: Sequence[str] = ()
+) -> Paths:
+    """Revenue to come by the true process, of the deals `known` to be open and of all others."""
+    came = true_wins(simulated, as_of, months=MONTHS, draws=draws)
+    is_open = came["deal_id"].isin(known).to_numpy()
+    cell = came["path"].to_numpy() * MONTHS + came["month"].to_numpy()
+    sums = [
+        np.bincount(cell[rows], came["revenue"].to_numpy()[rows], minlength=draws * MONTHS)
+        for rows in (is_open, ~is_open)
+    ]
+    opened, new = (each.reshape(draws, MONTHS).astype(float) for each in sums)
+    return Paths(opened, new)
 
 
 def run(simulated: Simulated, days_back: int, draws: int) -> Judged:
     """Judge the forecast of a firm so many days before its history ends."""
     as_of = simulated.end - pd.Timedelta(days=days_back)
-    history = History.of(Tables.of(simulated.tables))
-    paths, _ = forecast_paths(history, int(as_of.as_unit("us").asm8.astype("int64")))
-    return judge(paths, futures(simulated, as_of, draws))
+    raw = raw_tables(simulated.tables, "drawn")
+    history = History.of(validate(raw, simulated.end, odd=False).tables)
+    paths, behind = forecast_paths(history, int(as_of.as_unit("us").asm8.astype("int64")))
+    known = behind.scored.frame["deal_id"].tolist()
+    return judge(paths, futures(simulated, as_of, draws, known))
 
 
 def main() -> None:
@@ -115,16 +157,17 @@ def main() -> None:
     parser.add_argument("--deals", type=int, default=6000)
     parser.add_argument("--back", default="0,45", help="days before the end of the history")
     parser.add_argument("--draws", type=int, default=250, help="true futures")
+    parser.add_argument("--dirty", action="store_true", help="with all kinds of dirt at once")
     asked = parser.parse_args()
     console, rows = Console(), []
     for seed in map(int, asked.seeds.split(",")):
-        simulated = firm(seed, asked.deals)
+        simulated = firm(seed, asked.deals, dirty=asked.dirty)
         for back in map(int, asked.back.split(",")):
             found = run(simulated, back, asked.draws)
             rows.append({"firm": seed, "days back": back, **asdict(found)})
             console.print(rows[-1], markup=False)
     frame = pd.DataFrame(rows)
-    table = Table(title=f"{asked.deals:,} deals, {len(frame)} forecasts: mean and median")
+    table = Table(title=f"{asked.deals:,} deals, {len(frame)} forecasts{', dirty' * asked.dirty}")
     for name in ("", *Judged.__dataclass_fields__):
         table.add_column(name, justify="right")
     for name, figures in (("mean", frame.mean()), ("median", frame.median())):
