@@ -7,6 +7,7 @@ columns is to be shrunk is learned from the rows (`learned_shrinkage`).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,80 @@ MOST_APART = 1_000.0
 """A group is shrunk at most this many times as much, or as little, as asked for."""
 
 
+@dataclass(frozen=True)
+class Rows:
+    """What is fitted on.
+
+    Attributes
+    ----------
+    x : (n, 1 + columns) ones and the columns
+    target : (n,) in [0, 1]
+    some : rows of x from which the curvature is taken
+    share : rows of x for each of them
+    """
+
+    x: npt.NDArray[np.float32]
+    target: Floats
+    some: npt.NDArray[np.float32]
+    share: float
+
+    @classmethod
+    def of(
+        cls, matrix: npt.NDArray[np.float32], target: Floats, sample: Bools | None = None
+    ) -> Rows:
+        """Lay out (n, columns); without a sample all rows are one."""
+        x = np.concatenate([np.ones((len(matrix), 1), np.float32), matrix], axis=1)
+        some = x if sample is None or not sample.any() else x[sample]
+        some = some[:: max(1, len(some) // CURVATURE_ROWS)]
+        return cls(x, target, some, len(x) / max(len(some), 1))
+
+    def base(self) -> Floats:
+        """(1 + columns,) the base rate, and nothing for the columns."""
+        rate = np.clip(self.target.mean() if len(self.target) else 0.5, 1e-4, 1 - 1e-4)
+        return np.append(np.log(rate / (1 - rate)), np.zeros(self.x.shape[1] - 1))
+
+    def curvature(self, beta: Floats) -> Floats:
+        """Hessian of the loss, penalties aside, from a share of the rows."""
+        p = expit((self.some @ beta.astype(np.float32)).astype(float))
+        weight = np.sqrt(self.share * np.maximum(p * (1 - p), 1e-5)).astype(np.float32)
+        # A matrix times itself: half of it need not be worked out.
+        weighted = self.some * weight[:, None]
+        found: Floats = (weighted.T @ weighted).astype(float)
+        return found
+
+    def objective(self, beta: Floats, penalty: Floats) -> tuple[Floats, float]:
+        """Log-odds of the rows, and the penalised cross-entropy."""
+        linear = (self.x @ beta.astype(np.float32)).astype(float)
+        loss = np.logaddexp(0.0, linear).sum() - self.target @ linear + 0.5 * penalty @ beta**2
+        return linear, float(loss)
+
+    def fitted(
+        self, beta: Floats, penalty: Floats, steps: int, curvature: Floats | None = None
+    ) -> Floats:
+        """(1 + columns,) where at most so many Newton steps from `beta` lead.
+
+        `curvature` is that of a place nearby, where it is known already.
+        """
+        linear, loss = self.objective(beta, penalty)
+        factor, uses = None if curvature is None else _factor(curvature, penalty), 0
+        for _ in range(steps):
+            wrong = (self.target - expit(linear)).astype(np.float32)
+            gradient = (self.x.T @ wrong).astype(float) - penalty * beta
+            if factor is None or uses == USES:
+                factor, uses = _factor(self.curvature(beta), penalty), 0
+            step, uses = cho_solve(factor, gradient), uses + 1
+            before = loss
+            for _ in range(HALVINGS):
+                linear, loss = self.objective(beta + step, penalty)
+                if loss <= before:
+                    break
+                step, factor = step / 2, None
+            beta = beta + step
+            if before - loss < CONVERGED * len(self.target):
+                break
+        return beta
+
+
 def newton_logistic(
     matrix: npt.NDArray[np.float32],
     target: Floats,
@@ -51,51 +126,15 @@ def newton_logistic(
     sample : rows from which the curvature is taken, which costs most; the gradient is of all rows,
         so the minimum is the same (sub-sampled Newton; Roosta-Khorasani and Mahoney 2019)
     """
-    x = np.concatenate([np.ones((len(matrix), 1), np.float32), matrix], axis=1)
-    some = x if sample is None or not sample.any() else x[sample]
-    some = some[:: max(1, len(some) // CURVATURE_ROWS)]
-    share = len(x) / max(len(some), 1)
-    rate = np.clip(target.mean() if len(target) else 0.5, 1e-4, 1 - 1e-4)
-    base = np.append(np.log(rate / (1 - rate)), np.zeros(matrix.shape[1]))
-    beta = base if start is None else start.copy()
+    rows = Rows.of(matrix, target, sample)
     penalty = np.append(FREE, np.broadcast_to(l2, matrix.shape[1]))
-    linear, loss = _objective(x, target, beta, penalty)
-    factor, uses = None, 0
-    for _ in range(steps):
-        p = expit(linear)
-        gradient = (x.T @ (target - p).astype(np.float32)).astype(float) - penalty * beta
-        if factor is None or uses == USES:
-            factor, uses = _curvature(some, beta, penalty, share), 0
-        step, uses = cho_solve(factor, gradient), uses + 1
-        before = loss
-        for _ in range(HALVINGS):
-            linear, loss = _objective(x, target, beta + step, penalty)
-            if loss <= before:
-                break
-            step, factor = step / 2, None
-        beta = beta + step
-        if before - loss < CONVERGED * len(target):
-            break
+    beta = rows.fitted(rows.base() if start is None else start, penalty, steps)
     return float(beta[0]), beta[1:]
 
 
-def _curvature(some: npt.NDArray[np.float32], beta: Floats, penalty: Floats, share: float) -> Any:
-    """Cholesky factor of the penalised Hessian, from a share of the rows."""
-    p = expit((some @ beta.astype(np.float32)).astype(float))
-    weight = np.sqrt(share * np.maximum(p * (1 - p), 1e-5)).astype(np.float32)
-    # A matrix times itself: half of it need not be worked out.
-    weighted = some * weight[:, None]
-    hessian = (weighted.T @ weighted).astype(float) + np.diag(penalty)
-    return cho_factor(hessian, lower=True)
-
-
-def _objective(
-    x: npt.NDArray[np.float32], target: Floats, beta: Floats, penalty: Floats
-) -> tuple[Floats, float]:
-    """Log-odds of the rows, and the penalised cross-entropy."""
-    linear = (x @ beta.astype(np.float32)).astype(float)
-    loss = np.logaddexp(0.0, linear).sum() - target @ linear + 0.5 * penalty @ beta**2
-    return linear, float(loss)
+def _factor(curvature: Floats, penalty: Floats) -> Any:
+    """Cholesky factor of the penalised Hessian."""
+    return cho_factor(curvature + np.diag(penalty), lower=True)
 
 
 def learned_shrinkage(
@@ -126,24 +165,22 @@ def learned_shrinkage(
     (groups,) factors, and (1 + columns,) the intercept and coefficients they were last seen with
     """
     factor = np.ones(group.max(initial=-1) + 1)
-    size = np.bincount(group, minlength=len(factor))
-    thin = rows_for_each(sample)
-    beta: Floats | None = None
+    size, thin = np.bincount(group, minlength=len(factor)), rows_for_each(sample)
+    rows = Rows.of(matrix, target, sample)
+    beta, curvature = rows.base(), None
     for _ in range(EVIDENCE_ROUNDS):
-        penalty = l2 * factor[group]
-        intercept, coefficients = newton_logistic(
-            matrix, target, thin * penalty, beta, EVIDENCE_STEPS, sample
-        )
-        beta = np.append(intercept, coefficients)
-        squares = np.bincount(group, coefficients**2)
-        spread = np.bincount(group, _variances(matrix[sample], beta, penalty))
-        determined = np.maximum(size - l2 * factor * spread, 0.0)
+        penalty = np.append(FREE, thin * l2 * factor[group])
+        beta = rows.fitted(beta, penalty, EVIDENCE_STEPS, curvature)
+        curvature = rows.curvature(beta)
+        variance = thin * _inverse_diagonal(curvature, penalty)[1:]
+        squares = np.bincount(group, beta[1:] ** 2)
+        determined = np.maximum(size - l2 * factor * np.bincount(group, variance), 0.0)
         before = factor
         factor = (determined + belief) / (l2 * squares + belief)
         factor = np.clip(factor, 1 / MOST_APART, MOST_APART)
         if np.abs(np.log(factor / before)).max(initial=0.0) < EVIDENCE_SETTLED:
             break
-    return factor, np.zeros(1 + len(group)) if beta is None else beta
+    return factor, beta
 
 
 def rows_for_each(independent: Bools) -> float:
@@ -151,10 +188,7 @@ def rows_for_each(independent: Bools) -> float:
     return float(max(len(independent), 1) / max(independent.sum(), 1))
 
 
-def _variances(some: npt.NDArray[np.float32], beta: Floats, penalty: Floats) -> Floats:
-    """(columns,) posterior variance of each coefficient, of independent rows."""
-    share = max(1, len(some) // CURVATURE_ROWS)
-    x = np.concatenate([np.ones((len(some), 1), np.float32), some], axis=1)[::share]
-    lower, _ = _curvature(x, beta, np.append(FREE, penalty), len(some) / max(len(x), 1))
-    inverse, _ = dpotri(lower, lower=1)
-    return np.diag(inverse)[1:]
+def _inverse_diagonal(curvature: Floats, penalty: Floats) -> Floats:
+    """(1 + columns,) diagonal of the inverse of the penalised Hessian."""
+    inverse, _ = dpotri(_factor(curvature, penalty)[0], lower=1)
+    return np.diag(inverse)
