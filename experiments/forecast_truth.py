@@ -18,7 +18,7 @@ all kinds at once; the truth is that of the deals themselves, whatever was writt
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -159,13 +159,13 @@ def main() -> None:
     parser.add_argument("--draws", type=int, default=250, help="true futures")
     parser.add_argument("--dirty", action="store_true", help="with all kinds of dirt at once")
     asked = parser.parse_args()
-    console, rows = Console(), []
+    console, rows = Console(width=120), []
     for seed in map(int, asked.seeds.split(",")):
         simulated = firm(seed, asked.deals, dirty=asked.dirty)
         for back in map(int, asked.back.split(",")):
             found = run(simulated, back, asked.draws)
             rows.append({"firm": seed, "days back": back, **asdict(found)})
-            console.print(rows[-1], markup=False)
+            console.print(as_line(rows[-1]), markup=False, highlight=False)
     frame = pd.DataFrame(rows)
     table = Table(title=f"{asked.deals:,} deals, {len(frame)} forecasts{', dirty' * asked.dirty}")
     for name in ("", *Judged.__dataclass_fields__):
@@ -173,6 +173,12 @@ def main() -> None:
     for name, figures in (("mean", frame.mean()), ("median", frame.median())):
         table.add_row(name, *(f"{figures[c]:+.3f}" for c in Judged.__dataclass_fields__))
     console.print(table)
+
+
+def as_line(row: Mapping[str, float]) -> str:
+    """What was found of a firm, on one line."""
+    figures = [f"{name} {row[name]:+.3f}" for name in Judged.__dataclass_fields__]
+    return f"firm {row['firm']:g}, {row['days back']:g} days back: {', '.join(figures)}"
 
 
 if __name__ == "__main__":

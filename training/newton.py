@@ -18,7 +18,7 @@ from scipy.linalg.lapack import dpotri
 from features.windows import Bools, Floats, Ints
 from training.learners import expit
 
-CURVATURE_ROWS = 30_000
+CURVATURE_ROWS = 15_000
 """Rows from which a Newton step takes the curvature: the minimum does not depend on them."""
 CONVERGED = 1e-6
 """Fitting ends when a step gains less than this, in nats a row."""
