@@ -5,7 +5,8 @@ Wins follow a renewal equation: those of a day are the arrivals before it, each 
 of its segment at its age, times a `DailyRate` of winning (weekday, rush at the ends of month and
 quarter, season, drift). Kernel and rate are fitted in turn, each given the other, so that the
 kernel is a life table corrected for the days on which deals happened to be of an age, and for
-deals that have not lived long enough to tell. A deal lost and won after all counts as won.
+deals that have not lived long enough to tell. A deal lost and won after all counts as won. Deals
+moved in from elsewhere in one day (`training.moved_in`) are left out of both.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from threadpoolctl import threadpool_limits
 from features.history import LOST, WON, History
 from features.windows import DAY, NEVER, Floats, Ints
 from training.daily import DailyRate, fit_daily
+from training.moved_in import moved_deals
 
 MOST_DAYS = 5 * 366
 AGE_EDGES = np.concatenate(
@@ -126,11 +128,13 @@ def _convolved(arrivals: Floats, kernel: Floats) -> Floats:
 class _Days:
     """Daily counts before the cut: midnights, exposure of each day, deals' days and wins' days.
 
-    `wins` are closings; a win's `age` is counted from its deal's creation.
+    `wins` are closings; a win's `age` is counted from its deal's creation. `creating` is the
+    exposure of a day to new deals.
     """
 
     at: Ints
     exposure: Floats
+    creating: Floats
     deals: Ints
     born: Ints
     winners: Ints
@@ -143,23 +147,26 @@ class _Days:
 
 
 def _days(history: History, cut: int) -> _Days:
-    deals = np.flatnonzero(history.known_from < cut)
+    deals, moved = np.flatnonzero(history.known_from < cut), moved_deals(history, cut)
     created = history.created[deals]
     earliest = int(created.min(initial=cut - 30 * DAY)) if len(deals) else cut - 30 * DAY
     first = max(earliest, cut - MOST_DAYS * DAY) // DAY
     at = np.arange(first, -(-cut // DAY)) * DAY
+    last, exposure = len(at) - 1, np.clip((cut - at) / DAY, 0.0, 1.0)
+    own = deals[(created >= first * DAY) & ~moved[deals]]
     closings = history.closings
-    wins = np.flatnonzero((closings.values["outcome"] == WON) & (closings.time < cut))
+    won = (closings.values["outcome"] == WON) & (closings.time < cut)
+    wins = np.flatnonzero(won & ~moved[closings.group])
     happened = closings.values["happened"][wins].astype(np.int64) // DAY
     born = history.created[closings.group[wins]] // DAY
     recent = happened >= first
     wins, happened, born = wins[recent], happened[recent], born[recent]
-    last = len(at) - 1
     return _Days(
         at=at,
-        exposure=np.clip((cut - at) / DAY, 0.0, 1.0),
-        deals=deals[created >= first * DAY],
-        born=np.minimum(created[created >= first * DAY] // DAY - first, last),
+        exposure=exposure,
+        creating=np.where(np.isin(at // DAY, history.created[moved] // DAY), 0.0, exposure),
+        deals=own,
+        born=np.minimum(history.created[own] // DAY - first, last),
         winners=closings.group[wins],
         won=np.minimum(happened - first, last),
         age=np.clip(happened - np.maximum(born, first), 0, last),
@@ -195,7 +202,11 @@ def _fit(history: History, cut: int) -> Arrivals:
         )
         calendar = won.rate(days.at) * days.exposure
     created = fit_daily(
-        days.at, np.sum(arrived, axis=0), days.exposure, cut, start_month=start_month, rush=False
+        *(days.at, np.sum(arrived, axis=0), days.creating, cut),
+        start_month=start_month,
+        rush=False,
+        # Who moves in brings new deals from then on.
+        breaks=days.at[(days.creating == 0) & (days.exposure > 0)],
     )
     weight = 0.5 ** ((cut - days.at) / DAY / SHARE_HALF_LIFE)
     shares = np.array([weight @ each for each in arrived]) + 1e-9

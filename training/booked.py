@@ -18,10 +18,16 @@ def standing_wins(history: History, as_of: int) -> Bools:
     return held
 
 
-def actuals(history: History, cut: int, edges: Ints, *, priced: bool) -> tuple[Floats, Ints]:
-    """(periods,) revenue (or wins) between edges and number of wins, by what is known at `cut`."""
+def actuals(
+    history: History, cut: int, edges: Ints, *, priced: bool, without: Bools | None = None
+) -> tuple[Floats, Ints]:
+    """(periods,) revenue (or wins) between edges and number of wins, by what is known at `cut`.
+
+    Deals marked in `without` (deals,) are left out.
+    """
     closings = history.closings
-    held = np.flatnonzero(standing_wins(history, cut))
+    standing = standing_wins(history, cut)
+    held = np.flatnonzero(standing if without is None else standing & ~without[closings.group])
     period = np.searchsorted(edges, closings.values["happened"][held], side="right") - 1
     inside = (period >= 0) & (period < len(edges) - 1)
     amounts = np.nan_to_num(closing_amounts(history)[held]) if priced else np.ones(len(held))

@@ -18,6 +18,7 @@ from features.history import History
 from features.windows import DAY, Floats, Ints
 from training.booked import actuals
 from training.forecast import TOTAL, Booked, Calendar, OpenDeals, simulate_forecast
+from training.moved_in import moved_deals
 from training.outlook import new_deals, spread_of
 from training.shock import LEAST_DAYS, MONTH_DAYS, arrivals_at, shock_at
 from training.widening import widening
@@ -64,7 +65,9 @@ def _answered(history: History, cut: int, as_of: int, *, priced: bool) -> list[t
     paths = _paths(history, cut, edges, priced=priced)
     if paths is None:
         return []
-    came, _ = actuals(history, as_of, edges, priced=priced)
+    # Arrivals and lives leave out deals that were moved in, so they are no part of what came.
+    moved = moved_deals(history, as_of)
+    came, _ = actuals(history, as_of, edges, priced=priced, without=moved)
     pits = (paths < came).mean(axis=0) + (paths == came).mean(axis=0) / 2
     ended = zip(edges[1:], pits, strict=True)
     return [(int(end), float(pit)) for end, pit in ended if end <= as_of]

@@ -13,6 +13,7 @@ import numpy as np
 from features.history import WON, History
 from features.windows import DAY
 from training.arrivals import Arrivals, fit_arrivals
+from training.moved_in import moved_deals
 
 MONTH_DAYS, QUARTER_DAYS = 30, 90
 MOST_QUARTERS = 6
@@ -57,10 +58,11 @@ def foreseen(history: History, cut: int) -> tuple[float, float]:
 
 
 def came(history: History, cut: int, as_of: int) -> int:
-    """Wins of the quarter after a cut, as they were known at `as_of`."""
+    """Wins of the quarter after a cut, as they were known at `as_of`; of deals moved in, none."""
     closings = history.closings
     begin = -(-cut // DAY) * DAY
     happened = closings.values["happened"]
     inside = (happened >= begin) & (happened < begin + QUARTER_DAYS * DAY)
     known = (closings.time < as_of) & (closings.values["outcome"] == WON)
+    known &= ~moved_deals(history, as_of)[closings.group]
     return int((inside & known).sum())

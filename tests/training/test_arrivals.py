@@ -146,3 +146,33 @@ def test_deals_lost_before_are_foreseen_to_be_won_again(history, cut):
     assert (again >= 0).all()
     assert again[:6].sum() > 0
     assert again[:3].sum() > again[-3:].sum()
+
+
+def with_an_import(deals, share=0.5, back=400):
+    """The same firm, of which a share was moved in on one day, closed deals among it."""
+    rng = np.random.default_rng(1)
+    day = CUT - pd.Timedelta(days=back) + pd.Timedelta("9h")
+    late = (rng.random(len(deals)) < share) & (deals["created"] < day)
+    closed = deals["closed"].where(~late | (deals["closed"] > day), day + pd.Timedelta("1min"))
+    closed = closed.where(deals["closed"].notna())
+    return deals.assign(created=deals["created"].where(~late, day), closed=closed)
+
+
+def closing(deals):
+    rng = np.random.default_rng(0)
+    wait = pd.to_timedelta(rng.exponential(40, len(deals)), unit="D").round("s")
+    closed = deals["created"] + wait
+    return deals.assign(closed=closed.where(closed < CUT), won=rng.random(len(deals)) < 0.3)
+
+
+def test_deals_moved_in_in_one_day_are_neither_arrivals_nor_quick_wins(make_history):
+    deals = closing(firm_of(np.full(DAYS, 4.0)))
+    usual = fit_arrivals(make_history(deals), MICROS)
+    found = fit_arrivals(make_history(with_an_import(deals)), MICROS)
+    ahead = edges(0, 90, 180)
+    assert found.wins_between(MICROS, ahead).sum() == pytest.approx(
+        usual.wins_between(MICROS, ahead).sum(), rel=0.12
+    )
+    assert found.created.growth == pytest.approx(0, abs=0.12)
+    assert found.created.dispersion < 1.3
+    assert found.kernels[0, :3].sum() < 1.3 * usual.kernels[0, :3].sum()

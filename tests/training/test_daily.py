@@ -137,3 +137,19 @@ def test_hardly_any_day_gives_a_finite_answer(counts):
     at = before(len(counts))
     found = fit_daily(at, np.array(counts), np.ones(len(counts)), MICROS)
     assert np.isfinite(found.rate(after(400))).all()
+
+
+def test_a_jump_at_a_break_is_not_taken_for_growth():
+    at = before(900)
+    rate = np.where(at < MICROS - 300 * DAY, 3.0, 9.0)
+    breaks = np.array([MICROS - 300 * DAY])
+    plain, told = fitted(rate), fitted(rate, breaks=breaks)
+    assert abs(told.growth) < 0.15 < plain.growth
+    assert told.rate(after(180)).mean() == pytest.approx(9, rel=0.1)
+    assert told.ahead_sd < plain.ahead_sd
+
+
+def test_a_break_without_a_jump_changes_little():
+    rate = np.full(900, 5.0)
+    plain, told = fitted(rate), fitted(rate, breaks=np.array([MICROS - 300 * DAY]))
+    assert told.rate(after(90)).mean() == pytest.approx(plain.rate(after(90)).mean(), rel=0.05)

@@ -47,6 +47,17 @@ def test_months_that_nobody_foresaw_widen_them(make_history):
     assert found["widening"] > 1.15
 
 
+def test_deals_moved_in_in_one_day_are_no_part_of_what_came(make_history, calm):
+    usual = firm(steady)
+    day = CUT - pd.Timedelta("100D")
+    moved = usual.head(900).assign(created=day, closed=day + pd.Timedelta("1min"))
+    both = replayed(
+        make_history(pd.concat([usual, moved], ignore_index=True)), MICROS, priced=False
+    )
+    alone = replayed(calm, MICROS, priced=False)
+    assert both["pit"].to_numpy() == pytest.approx(alone["pit"].to_numpy(), abs=0.2)
+
+
 def test_every_instant_answers_the_months_that_are_over(calm):
     rows = replayed(calm, MICROS, priced=False)
     assert (rows["as_of"] < rows["ends"]).all()

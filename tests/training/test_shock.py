@@ -35,6 +35,16 @@ def test_quarters_that_nobody_foresaw_make_a_large_shock(make_history):
     assert moody > 0.15
 
 
+def test_deals_moved_in_in_one_day_are_no_shock(make_history):
+    usual = firm([6.0])
+    day = CUT - pd.Timedelta("100D")
+    moved = usual[usual["created"] < day - pd.Timedelta("60D")].head(900)
+    moved = moved.assign(created=day, closed=day + pd.Timedelta("1min"))
+    both = make_history(pd.concat([usual, moved], ignore_index=True))
+    alone = make_history(usual)
+    assert shock_at(both, MICROS) == pytest.approx(shock_at(alone, MICROS), abs=0.01)
+
+
 def test_few_wins_say_little_of_a_shock(make_history):
     rare = make_history(firm([0.03, 0.1, 0.04, 0.12]))
     assert shock_at(rare, MICROS) == pytest.approx(PRIOR_SD, abs=0.04)
