@@ -165,7 +165,7 @@ def main() -> None:
         for back in map(int, asked.back.split(",")):
             found = run(simulated, back, asked.draws)
             rows.append({"firm": seed, "days back": back, **asdict(found)})
-            console.print(as_line(rows[-1]), markup=False, highlight=False)
+            console.print(as_line(rows[-1]), markup=False, highlight=False, soft_wrap=True)
     frame = pd.DataFrame(rows)
     table = Table(title=f"{asked.deals:,} deals, {len(frame)} forecasts{', dirty' * asked.dirty}")
     for name in ("", *Judged.__dataclass_fields__):

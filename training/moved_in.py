@@ -50,4 +50,5 @@ def moved_in(created: Floats) -> Bools:
     """
     usual = median_filter(created, size=AROUND_DAYS, mode="reflect")
     found: Bools = created >= np.maximum(MANY, TIMES * usual)
-    return found if found.sum() * RARE_DAYS <= max(len(created), RARE_DAYS) else found & False
+    rare = bool(found.sum() * RARE_DAYS <= max(len(created), RARE_DAYS))
+    return found & rare

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
-from training.moved_in import moved_in
+from training.moved_in import moved_deals, moved_in
 
 
 def usual(seed=0, days=800, mean=3.0, shape=2.0):
@@ -43,3 +44,17 @@ def test_a_steady_rise_is_no_import():
 
 def test_no_days_hold_none():
     assert moved_in(np.zeros(0)).tolist() == []
+
+
+def test_before_the_import_nobody_knows_of_it(make_history):
+    first = pd.Timestamp("2024-01-01T12:00", tz="UTC")
+    moved = [first + pd.Timedelta("200D")] * 60
+    created = [*(first + pd.Timedelta(days=day) for day in range(400)), *moved]
+    history = make_history({"created": created, "closed": pd.NaT, "won": None})
+    before, after = (
+        int((first + pd.Timedelta(days=day)).as_unit("us").asm8.astype("int64"))
+        for day in (200, 201)
+    )
+    assert not moved_deals(history, before).any()
+    # What was created there on that day goes with the others.
+    assert moved_deals(history, after).sum() == 61
