@@ -20,22 +20,24 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from data.demo import Simulated
 from experiments.close_truth import (
     DRAWS,
+    END,
     HORIZONS,
     RATE,
+    SAID,
     TRUTH,
     WEEKS,
+    add_kinds,
     as_lines,
     as_table,
-    drawn,
     open_deals_at,
     shares,
     stage_rates,
     trained_on,
     truth_of,
 )
+from experiments.worlds import Dirt, KnownFirm, known_firm
 from features.history import History
 from features.windows import Bools, Floats
 from training.learners import expit
@@ -48,10 +50,10 @@ TEACHING_DRAWS = 100
 SERVED, TOLD = "served, taught by outcomes", "taught by true chances"
 
 
-def compared(simulated: Simulated, history: History, trained: Trained) -> tuple[pd.DataFrame, str]:
+def compared(firm: KnownFirm, history: History, trained: Trained) -> tuple[pd.DataFrame, str]:
     """Shares of both on the deals asked after the cut, and how many deals taught."""
-    before = [open_deals_at(simulated, history, trained, w, TEACHING_DRAWS) for w in BEFORE]
-    after = [open_deals_at(simulated, history, trained, w, DRAWS) for w in WEEKS]
+    before = [open_deals_at(firm, history, trained, w, TEACHING_DRAWS) for w in BEFORE]
+    after = [open_deals_at(firm, history, trained, w, DRAWS) for w in WEEKS]
     features = pd.concat([part for part, _ in (*before, *after)], ignore_index=True)
     truth = pd.concat([part for _, part in (*before, *after)])
     asked = np.arange(len(truth)) >= sum(len(part) for part, _ in before)
@@ -102,17 +104,17 @@ def main() -> None:
     )
     parser.add_argument("--seeds", default="101,102,103,104", help="firms, comma-separated")
     parser.add_argument("--deals", type=int, default=6000)
-    parser.add_argument("--telling", action="store_true", help="firms of which the CRM tells much")
+    add_kinds(parser)
     options = parser.parse_args()
     console, frames = Console(width=130), []
     for seed in map(int, options.seeds.split(",")):
-        world = drawn(seed, tells=options.telling)
-        found, told = compared(*trained_on(world, seed, options.deals, frozenset()))
+        firm = known_firm(options.kind, seed, options.deals, END, Dirt.NONE)
+        found, told = compared(*trained_on(firm))
         frames.append(found)
         console.print(f"firm {seed}: {told}")
         console.print(as_lines(found))
     title = f"{options.deals:,} deals, mean of {len(frames)} firms"
-    console.print(as_table(pd.concat(frames), title + ", most of it telling" * options.telling))
+    console.print(as_table(pd.concat(frames), title + SAID[options.kind]))
 
 
 if __name__ == "__main__":

@@ -10,12 +10,14 @@ the true chances; losses are expected ones, so that luck of outcomes has no part
 
 How much can be achieved differs between firms: read the mean over several, and differences between
 models on the same firms. Most of what decides a deal stays hidden in the firms as they are drawn;
-`--telling` draws firms in which most of it shows in the CRM, to see what is lost in the learning.
+`--telling` draws firms in which most of it shows in the CRM, to see what is lost in the learning;
+`--other` draws firms written apart from the demo (`experiments.other_world`), of which nothing can
+have been learned by heart.
 
 `--dirt-cost` trains each firm twice, on the export as it is and with all dirt that the export can
 have, and compares the shares on the same deals at the same instants: the true chances and the
-stage's rates are those of the clean export for both. Stale and reopened deals and a drifting
-source are part of both, for they change what is true and not what is written down.
+stage's rates are those of the clean export for both. Stale and reopened deals and drifting
+sources are part of both, for they change what is true and not what is written down.
 """
 
 from __future__ import annotations
@@ -32,13 +34,10 @@ from rich.console import Console
 from rich.table import Table as Printed
 from sklearn.base import clone
 
-from data.demo import Simulated, World, simulate
-from data.demo.dirt import DIRT, PROCESS
-from data.demo.truth import true_incidence
 from data.settings import Settings
 from data.sources import raw_tables
 from data.validation import validate
-from experiments.worlds import telling
+from experiments.worlds import Dirt, Kind, KnownFirm, known_firm
 from features.history import WON, History
 from features.windows import DAY, Floats
 from training.close import CloseModel, Panel, fit_close
@@ -70,6 +69,7 @@ SMALL = LGBMClassifier(
 )
 """LIGHTGBM, one a horizon: small trees, the plain setting that does best so far."""
 TRUTH, RATE = "truth", "rate"
+SAID = {Kind.PLAIN: "", Kind.TELLING: ", most of it telling", Kind.OTHER: ", written apart"}
 KEYS = ["week", "deal_id", "horizon"]
 
 
@@ -104,12 +104,12 @@ def stage_rates(panel: Panel, stages: Floats, horizon: int) -> Floats:
 
 
 def open_deals_at(
-    simulated: Simulated, history: History, trained: Trained, week: int, draws: int
+    firm: KnownFirm, history: History, trained: Trained, week: int, draws: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Features of the deals open some weeks after the cut, and their true chances, by deal."""
     at = trained.bundle.cut + 7 * week * DAY
     as_of = pd.Timestamp(at, unit="us", tz="UTC")
-    truth = true_incidence(simulated, as_of, [h for h in HORIZONS if h], draws=draws)
+    truth = firm.incidence(as_of, [h for h in HORIZONS if h], draws)
     scored = score(trained.bundle, history, at)
     truth = truth.set_index("deal_id").reindex(scored.frame["deal_id"])
     known = truth.notna().all(axis=1).to_numpy()
@@ -117,7 +117,7 @@ def open_deals_at(
 
 
 def asked(
-    simulated: Simulated, history: History, trained: Trained, *, beside: bool = True
+    firm: KnownFirm, history: History, trained: Trained, *, beside: bool = True
 ) -> pd.DataFrame:
     """What is answered of the open deals: KEYS, TRUTH, RATE and a column a model of MODELS.
 
@@ -129,7 +129,7 @@ def asked(
     by_curve = dict(zip(CURVES, (bundle.close, model, plain, bundle.table), strict=True))
     trees = small_trees(trained) if beside else []
     for week in WEEKS:
-        features, truth = open_deals_at(simulated, history, trained, week, DRAWS)
+        features, truth = open_deals_at(firm, history, trained, week, DRAWS)
         curves = {name: close.incidence(features) for name, close in by_curve.items()}
         matrix = features.to_numpy(np.float32)
         for place, horizon in enumerate(HORIZONS):
@@ -188,37 +188,33 @@ def ungated(trained: Trained) -> CloseModel:
     return replace(model, slope=trained.verdict.slope, offset=trained.verdict.offset)
 
 
-def trained_on(
-    world: World, seed: int, deals: int, dirt: frozenset[str]
-) -> tuple[Simulated, History, Trained]:
-    """Let a firm live, and train on its export."""
-    simulated = simulate(world, deals=deals, years=3, end=END, seed=seed, dirt=dirt)
-    tables = validate(raw_tables(simulated.tables, "drawn"), END, None).tables
+def trained_on(firm: KnownFirm) -> tuple[KnownFirm, History, Trained]:
+    """Train on a firm's export, as of the last of WEEKS before its end."""
+    tables = validate(raw_tables(firm.tables, "drawn"), firm.end, None).tables
     history = History.of(tables, Settings())
-    cut = END - pd.Timedelta(days=7 * max(WEEKS) + 1)
-    return simulated, history, train(history, int(cut.as_unit("us").asm8.astype("int64")))
+    cut = firm.end - pd.Timedelta(days=7 * max(WEEKS) + 1)
+    return firm, history, train(history, int(cut.as_unit("us").asm8.astype("int64")))
 
 
-def answers_of(
-    world: World, seed: int, deals: int, dirt: frozenset[str], *, beside: bool = True
-) -> tuple[pd.DataFrame, str]:
+def answers_of(firm: KnownFirm, *, beside: bool = True) -> tuple[pd.DataFrame, str]:
     """Train on a firm and ask; the answers, and what was served why."""
-    simulated, history, trained = trained_on(world, seed, deals, dirt)
+    _, history, trained = trained_on(firm)
     gain = trained.verdict.gain if trained.verdict else None
     tested = f"tested {gain.mean:+.4f} +- {gain.standard_error:.4f}" if gain else "no test"
-    return asked(simulated, history, trained, beside=beside), f"{trained.bundle.tier}, {tested}"
+    return asked(firm, history, trained, beside=beside), f"{trained.bundle.tier}, {tested}"
 
 
-def run(world: World, seed: int, deals: int, *, dirty: bool) -> tuple[pd.DataFrame, str]:
+def run(kind: Kind, seed: int, deals: int, *, dirty: bool) -> tuple[pd.DataFrame, str]:
     """Shares on a firm, and what was served why."""
-    answers, told = answers_of(world, seed, deals, DIRT if dirty else frozenset())
+    dirt = Dirt.ALL if dirty else Dirt.NONE
+    answers, told = answers_of(known_firm(kind, seed, deals, END, dirt))
     return shares(answers), told
 
 
-def run_dirt_cost(world: World, seed: int, deals: int) -> tuple[pd.DataFrame, str]:
+def run_dirt_cost(kind: Kind, seed: int, deals: int) -> tuple[pd.DataFrame, str]:
     """Shares of what is served from a clean and from a dirty export on the same deals."""
-    clean, told = answers_of(world, seed, deals, PROCESS, beside=False)
-    dirty, told_too = answers_of(world, seed, deals, DIRT, beside=False)
+    firms = [known_firm(kind, seed, deals, END, dirt) for dirt in (Dirt.PROCESS, Dirt.ALL)]
+    (clean, told), (dirty, told_too) = (answers_of(firm, beside=False) for firm in firms)
     served = CURVES[0]
     both = clean[[*KEYS, TRUTH, RATE, served]].rename(columns={served: CLEAN})
     both = both.merge(dirty[[*KEYS, served]].rename(columns={served: DIRTY}), on=KEYS)
@@ -233,24 +229,23 @@ def main() -> None:
     )
     parser.add_argument("--seeds", default="101,102,103,104,105", help="firms, comma-separated")
     parser.add_argument("--deals", type=int, default=6000)
-    kind = parser.add_mutually_exclusive_group()
-    kind.add_argument("--dirty", action="store_true", help="with all kinds of dirt at once")
-    kind.add_argument("--dirt-cost", action="store_true", help="clean and dirty, deal by deal")
-    parser.add_argument("--telling", action="store_true", help="firms of which the CRM tells much")
+    dirt = parser.add_mutually_exclusive_group()
+    dirt.add_argument("--dirty", action="store_true", help="with all kinds of dirt at once")
+    dirt.add_argument("--dirt-cost", action="store_true", help="clean and dirty, deal by deal")
+    add_kinds(parser)
     options = parser.parse_args()
     console, frames = Console(width=130), []
     for seed in map(int, options.seeds.split(",")):
         begin = time.monotonic()
-        world = drawn(seed, tells=options.telling)
         if options.dirt_cost:
-            found, told = run_dirt_cost(world, seed, options.deals)
+            found, told = run_dirt_cost(options.kind, seed, options.deals)
         else:
-            found, told = run(world, seed, options.deals, dirty=options.dirty)
+            found, told = run(options.kind, seed, options.deals, dirty=options.dirty)
         frames.append(found)
         console.print(f"firm {seed}: {told}; {time.monotonic() - begin:.0f} s")
         console.print(as_lines(found))
     title = f"{options.deals:,} deals, mean of {len(frames)} firms"
-    title += ", most of it telling" * options.telling + ", dirty" * options.dirty
+    title += SAID[options.kind] + ", dirty" * options.dirty
     console.print(as_table(pd.concat(frames), title))
 
 
@@ -259,10 +254,15 @@ def named(horizon: int) -> str:
     return f"{horizon} days" if horizon else "ever"
 
 
-def drawn(seed: int, *, tells: bool) -> World:
-    """Draw a firm, or one of which the CRM tells much."""
-    world = World.draw(seed)
-    return telling(world) if tells else world
+def add_kinds(parser: argparse.ArgumentParser) -> None:
+    """Let the command line choose the kind of firms."""
+    parser.set_defaults(kind=Kind.PLAIN)
+    kinds = parser.add_mutually_exclusive_group()
+    for kind, says in (
+        (Kind.TELLING, "firms of which the CRM tells much"),
+        (Kind.OTHER, "firms written apart from the demo"),
+    ):
+        kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=says)
 
 
 def as_lines(found: pd.DataFrame) -> str:

@@ -63,10 +63,10 @@ def main() -> None:
     asked = parser.parse_args()
     console, rows = Console(), []
     for seed in map(int, asked.seeds.split(",")):
-        simulated = firm(seed, asked.deals)
-        at = int(simulated.end.as_unit("us").asm8.astype("int64"))
-        oracle = futures(simulated, simulated.end, asked.draws).all.mean(axis=0)
-        rows.append(blended(History.of(Tables.of(simulated.tables)), at, oracle))
+        drawn = firm(seed, asked.deals)
+        at = int(drawn.end.as_unit("us").asm8.astype("int64"))
+        oracle = futures(drawn, drawn.end, asked.draws).all.mean(axis=0)
+        rows.append(blended(History.of(Tables.of(drawn.tables)), at, oracle))
         console.print(f"firm {seed}: {rows[-1]['', 0.0]:.3f}", markup=False)
     table = Table(title=f"{len(rows)} firms of {asked.deals:,} deals: mean error")
     for name in ("blended with", "weight", "mean error", "difference", "standard error"):

@@ -17,10 +17,11 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from data.demo import Simulated, World, simulate
+from data.demo import World
 from data.tables import Tables
 from experiments.forecast_blend import missed
 from experiments.forecast_truth import FIRST_END, forecast_paths, futures
+from experiments.worlds import Kind, KnownFirm, known_firm
 from features.history import History
 from training.fallback import CANDIDATES, FALL_BACK, wanted
 from training.outlook import TERMS
@@ -35,19 +36,19 @@ WINS = 120
 WITHOUT, WITH, FULL = "forecast", "falling back", "by the full weight"
 
 
-def small_firm(seed: int) -> Simulated:
+def small_firm(seed: int) -> KnownFirm:
     """Three years of a drawn firm of some ten wins a quarter."""
     world = World.draw(seed)
     deals = int(np.clip(round(WINS / world.win_rate), 300, 700))
     end = FIRST_END + pd.DateOffset(months=seed % 3) + pd.Timedelta(days=7 * seed % 20)
-    return simulate(world, deals=deals, years=3, end=end, seed=seed)
+    return known_firm(Kind.PLAIN, seed, deals, end)
 
 
-def errors(simulated: Simulated, draws: int) -> dict[str, object]:
+def errors(firm: KnownFirm, draws: int) -> dict[str, object]:
     """Mean error of each forecast as of the end of a firm's history."""
-    history = History.of(Tables.of(simulated.tables))
-    at = int(simulated.end.as_unit("us").asm8.astype("int64"))
-    oracle = futures(simulated, simulated.end, draws).all.mean(axis=0)
+    history = History.of(Tables.of(firm.tables))
+    at = int(firm.end.as_unit("us").asm8.astype("int64"))
+    oracle = futures(firm, firm.end, draws).all.mean(axis=0)
     past = forecast_backtest(history, at)
     terms = learned_terms(past.rows, past.terms, at)
     bundle = train(history, at).bundle

@@ -17,10 +17,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from data.demo import Simulated
-from data.demo.truth import true_wins
 from data.tables import Tables
 from experiments.forecast_truth import MONTHS, firm
+from experiments.worlds import KnownFirm
 from features.history import History
 from features.snapshots import open_deals
 from training.fallback import mean_amounts
@@ -31,22 +30,22 @@ from training.shock import arrivals_at, shock_at
 RATIOS = ("wins", "amount", "revenue")
 
 
-def parts(simulated: Simulated, draws: int) -> dict[str, float]:
+def parts(drawn: KnownFirm, draws: int) -> dict[str, float]:
     """What is expected of deals to come over what will come, and the standard errors drawn."""
-    history = History.of(Tables.of(simulated.tables))
-    at = int(simulated.end.as_unit("us").asm8.astype("int64"))
+    history = History.of(Tables.of(drawn.tables))
+    at = int(drawn.end.as_unit("us").asm8.astype("int64"))
     calendar = Calendar.of(at, "month", MONTHS, history.settings.fiscal_year_start_month)
     arrivals = arrivals_at(history, at)
     new = new_deals(history, at, calendar, arrivals, priced=True)
     spread = spread_of(shock_at(history, at), arrivals, new)
     wins, revenue = float(new.wins.sum()), float(new.wins @ mean_amounts(new))
-    came = true_wins(simulated, simulated.end, MONTHS, draws)
+    came = drawn.wins(drawn.end, MONTHS, draws)
     known = history.tables.deals["deal_id"].to_numpy()[open_deals(history, at).deal]
     came = came[~came["deal_id"].isin(known)]
     true_count, true_sum = len(came) / draws, float(came["revenue"].sum()) / draws
     ratios = wins / true_count, (revenue / wins) / (true_sum / true_count), revenue / true_sum
-    drawn = {"sd of wins": spread.new, "sd of amount": spread.amount}
-    return dict(zip(RATIOS, ratios, strict=True)) | drawn
+    errors = {"sd of wins": spread.new, "sd of amount": spread.amount}
+    return dict(zip(RATIOS, ratios, strict=True)) | errors
 
 
 def main() -> None:

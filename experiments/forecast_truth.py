@@ -12,7 +12,8 @@ distribution. The figures of a firm are
 
 One firm's figures are noisy, for its history is one of many that it could have had: read the mean
 over several. Firms are drawn with the dirt that nearly every export has, or, with `--dirty`, with
-all kinds at once; the truth is that of the deals themselves, whatever was written down.
+all kinds at once; the truth is that of the deals themselves, whatever was written down. `--other`
+draws firms written apart from the demo (`experiments.other_world`).
 """
 
 from __future__ import annotations
@@ -26,11 +27,9 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from data.demo import DEFAULT_DIRT, Simulated, World, simulate
-from data.demo.dirt import DIRT
-from data.demo.truth import true_wins
 from data.sources import raw_tables
 from data.validation import validate
+from experiments.worlds import Dirt, Kind, KnownFirm, known_firm
 from features.history import History
 from features.windows import Floats
 from training.bundle import Bundle
@@ -102,11 +101,10 @@ def _pinball(quantiles: Floats, truth: Floats) -> float:
     return float(np.sum(losses))
 
 
-def firm(seed: int, deals: int, *, dirty: bool = False) -> Simulated:
+def firm(seed: int, deals: int, *, dirty: bool = False, kind: Kind = Kind.PLAIN) -> KnownFirm:
     """Three years of a drawn firm; when they end depends on the seed, as do its habits."""
     end = FIRST_END + pd.DateOffset(months=seed % 3) + pd.Timedelta(days=7 * seed % 20)
-    dirt = DIRT if dirty else DEFAULT_DIRT
-    return simulate(World.draw(seed), deals=deals, years=3, end=end, seed=seed, dirt=dirt)
+    return known_firm(kind, seed, deals, end, Dirt.ALL if dirty else Dirt.USUAL)
 
 
 def forecast_paths(
@@ -125,11 +123,9 @@ def forecast_paths(
     return Paths(opened, new), behind
 
 
-def futures(
-    simulated: Simulated, as_of: pd.Timestamp, draws: int, known: Sequence[str] = ()
-) -> Paths:
+def futures(firm: KnownFirm, as_of: pd.Timestamp, draws: int, known: Sequence[str] = ()) -> Paths:
     """Revenue to come by the true process, of the deals `known` to be open and of all others."""
-    came = true_wins(simulated, as_of, months=MONTHS, draws=draws)
+    came = firm.wins(as_of, MONTHS, draws)
     is_open = came["deal_id"].isin(known).to_numpy()
     cell = came["path"].to_numpy() * MONTHS + came["month"].to_numpy()
     sums = [
@@ -140,14 +136,14 @@ def futures(
     return Paths(opened, new)
 
 
-def run(simulated: Simulated, days_back: int, draws: int) -> Judged:
+def run(firm: KnownFirm, days_back: int, draws: int) -> Judged:
     """Judge the forecast of a firm so many days before its history ends."""
-    as_of = simulated.end - pd.Timedelta(days=days_back)
-    raw = raw_tables(simulated.tables, "drawn")
-    history = History.of(validate(raw, simulated.end, odd=False).tables)
+    as_of = firm.end - pd.Timedelta(days=days_back)
+    raw = raw_tables(firm.tables, "drawn")
+    history = History.of(validate(raw, firm.end, odd=False).tables)
     paths, behind = forecast_paths(history, int(as_of.as_unit("us").asm8.astype("int64")))
     known = behind.scored.frame["deal_id"].tolist()
-    return judge(paths, futures(simulated, as_of, draws, known))
+    return judge(paths, futures(firm, as_of, draws, known))
 
 
 def main() -> None:
@@ -158,16 +154,19 @@ def main() -> None:
     parser.add_argument("--back", default="0,45", help="days before the end of the history")
     parser.add_argument("--draws", type=int, default=250, help="true futures")
     parser.add_argument("--dirty", action="store_true", help="with all kinds of dirt at once")
+    parser.add_argument("--other", action="store_true", help="firms written apart from the demo")
     asked = parser.parse_args()
+    kind = Kind.OTHER if asked.other else Kind.PLAIN
     console, rows = Console(width=120), []
     for seed in map(int, asked.seeds.split(",")):
-        simulated = firm(seed, asked.deals, dirty=asked.dirty)
+        drawn = firm(seed, asked.deals, dirty=asked.dirty, kind=kind)
         for back in map(int, asked.back.split(",")):
-            found = run(simulated, back, asked.draws)
+            found = run(drawn, back, asked.draws)
             rows.append({"firm": seed, "days back": back, **asdict(found)})
             console.print(as_line(rows[-1]), markup=False, highlight=False, soft_wrap=True)
     frame = pd.DataFrame(rows)
-    table = Table(title=f"{asked.deals:,} deals, {len(frame)} forecasts{', dirty' * asked.dirty}")
+    title = f"{asked.deals:,} deals, {len(frame)} forecasts"
+    table = Table(title=title + ", written apart" * asked.other + ", dirty" * asked.dirty)
     for name in ("", *Judged.__dataclass_fields__):
         table.add_column(name, justify="right")
     for name, figures in (("mean", frame.mean()), ("median", frame.median())):

@@ -1,10 +1,19 @@
-"""Firms drawn on other terms than the demo's."""
+"""Firms of known truth: the demo's as drawn, on other terms, or written apart from it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Protocol
 
-from data.demo import World
+import pandas as pd
+
+from data.demo import DEFAULT_DIRT, Simulated, World, simulate
+from data.demo.dirt import DIRT, PROCESS
+from data.demo.truth import true_incidence, true_wins
+from experiments.other_world import dirt as other_dirt
+from experiments.other_world.living import OtherFirm
 
 HIDDEN, SHOWN = 0.05, 3.0
 """Factors on what the CRM never tells, and on what stands in it."""
@@ -12,6 +21,88 @@ MOOD = 0.2
 """Factor on how far engagement strays from what is seen of it."""
 TOUCHES = 6.0
 """Factor on how much is logged."""
+YEARS = 3
+
+
+class Dirt(StrEnum):
+    """How much is wrong with an export: nothing, with the firm alone, the usual, all at once."""
+
+    NONE = "none"
+    PROCESS = "process"
+    USUAL = "usual"
+    ALL = "all"
+
+
+class Kind(StrEnum):
+    """Which firms are drawn."""
+
+    PLAIN = "plain"
+    TELLING = "telling"
+    OTHER = "other"
+
+
+class KnownFirm(Protocol):
+    """A firm whose true process is known, with the tables that its CRM exports at its `end`."""
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Tables of the contract."""
+
+    @property
+    def end(self) -> pd.Timestamp:
+        """Midnight UTC of the export."""
+
+    def incidence(self, as_of: pd.Timestamp, horizons: Sequence[int], draws: int) -> pd.DataFrame:
+        """True chances of the deals open at a midnight: deal_id, p_won_<days> ..., p_won."""
+
+    def wins(self, as_of: pd.Timestamp, months: int, draws: int) -> pd.DataFrame:
+        """Wins to come, a row each: path, month, revenue, deal_id (none where not yet created)."""
+
+
+@dataclass(frozen=True)
+class DemoFirm:
+    """A firm of the demo."""
+
+    simulated: Simulated
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Tables of the contract."""
+        return self.simulated.tables
+
+    @property
+    def end(self) -> pd.Timestamp:
+        """Midnight UTC of the export."""
+        return self.simulated.end
+
+    def incidence(self, as_of: pd.Timestamp, horizons: Sequence[int], draws: int) -> pd.DataFrame:
+        """True chances of the deals open, and known to be, at a midnight."""
+        return true_incidence(self.simulated, as_of, horizons, draws=draws)
+
+    def wins(self, as_of: pd.Timestamp, months: int, draws: int) -> pd.DataFrame:
+        """Draw the wins of the months to come."""
+        return true_wins(self.simulated, as_of, months=months, draws=draws)
+
+
+def known_firm(
+    kind: Kind, seed: int, deals: int, end: pd.Timestamp, dirt: Dirt = Dirt.USUAL
+) -> KnownFirm:
+    """Draw a firm and let it live for YEARS until `end`."""
+    if kind == Kind.OTHER:
+        return OtherFirm.simulate(
+            seed, deals=deals, years=YEARS, end=end, dirt=other_dirt.KINDS[dirt]
+        )
+    world = World.draw(seed)
+    world = telling(world) if kind == Kind.TELLING else world
+    kinds = {
+        Dirt.NONE: frozenset[str](),
+        Dirt.PROCESS: PROCESS,
+        Dirt.USUAL: DEFAULT_DIRT,
+        Dirt.ALL: DIRT,
+    }
+    return DemoFirm(
+        simulate(world, deals=deals, years=YEARS, end=end, seed=seed, dirt=kinds[dirt])
+    )
 
 
 def telling(world: World) -> World:

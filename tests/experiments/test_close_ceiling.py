@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data.demo import World
 from experiments.close_ceiling import SERVED, TOLD, compared
-from experiments.close_truth import HORIZONS, trained_on
+from experiments.close_truth import END, HORIZONS, trained_on
+from experiments.worlds import Dirt, Kind, known_firm
 
 
 @pytest.mark.slow
 def test_who_is_taught_by_the_truth_comes_nearer_to_it():
-    found, told = compared(*trained_on(World.draw(101), 101, 1_500, frozenset()))
+    found, told = compared(*trained_on(known_firm(Kind.PLAIN, 101, 1_500, END, Dirt.NONE)))
     share = found.set_index(["model", "horizon"])["share"]
     assert set(found["model"]) == {SERVED, TOLD}
     for horizon in HORIZONS:

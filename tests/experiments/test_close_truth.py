@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from data.demo import World
 from experiments.close_truth import (
     CLEAN,
     DIRTY,
@@ -22,6 +21,7 @@ from experiments.close_truth import (
     shares,
     stage_rates,
 )
+from experiments.worlds import Kind
 from features.history import LOST, OPEN, WON
 
 
@@ -64,8 +64,9 @@ def test_rate_of_a_stage_is_its_share_of_wins_drawn_to_that_of_all():
 
 
 @pytest.mark.slow
-def test_a_small_firm_is_judged_by_model_and_horizon():
-    found, told = run(World.draw(101), 101, 900, dirty=False)
+@pytest.mark.parametrize("kind", [Kind.PLAIN, Kind.OTHER])
+def test_a_small_firm_is_judged_by_model_and_horizon(kind):
+    found, told = run(kind, 101, 900, dirty=False)
     assert told.partition(", tested ")[0] in {"table", "logistic", "blend", "full"}
     assert found[["model", "horizon"]].to_numpy().tolist() == [
         [model, horizon] for model in MODELS for horizon in HORIZONS
@@ -76,7 +77,7 @@ def test_a_small_firm_is_judged_by_model_and_horizon():
 
 @pytest.mark.slow
 def test_clean_and_dirty_exports_are_asked_about_the_same_deals():
-    found, told = run_dirt_cost(World.draw(101), 101, 900)
+    found, told = run_dirt_cost(Kind.PLAIN, 101, 900)
     assert found["model"].unique().tolist() == [CLEAN, DIRTY]
     share = found.set_index(["model", "horizon"])["share"]
     assert share[CLEAN, 30] != share[DIRTY, 30]

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from data.demo.truth import true_revenue, true_wins
+from data.demo.truth import true_revenue
 from experiments.forecast_parts import RATIOS, parts
 from experiments.forecast_truth import firm
 
@@ -14,8 +14,8 @@ def small():
 
 
 def test_wins_add_up_to_the_revenue_and_new_deals_have_no_name(small):
-    wins = true_wins(small, small.end, months=3, draws=20)
-    whole = true_revenue(small, small.end, months=3, draws=20)
+    wins = small.wins(small.end, months=3, draws=20)
+    whole = true_revenue(small.simulated, small.end, months=3, draws=20)
     sums = wins.groupby(["path", "month"])["revenue"].sum()
     told = whole.set_index(["path", "month"])["revenue"]
     pd.testing.assert_series_equal(sums, told[told > 0], check_dtype=False)

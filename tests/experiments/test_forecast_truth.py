@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from data.demo.truth import true_wins
 from experiments.forecast_truth import MONTHS, Paths, firm, judge, run
 from experiments.forecast_truth import futures as true_futures
+from experiments.worlds import Kind
 
 
 def futures(seed, mean=100.0, sd=0.3, count=4000):
@@ -45,7 +45,7 @@ def test_parts_of_the_true_revenue_are_those_of_known_deals_and_all_others():
     assert split.all == pytest.approx(whole.all)
     assert split.open.sum() > 0
     assert whole.open.sum() == 0
-    soon = true_wins(small, small.end, MONTHS, 20)
+    soon = small.wins(small.end, MONTHS, 20)
     assert split.open.sum() == pytest.approx(
         soon.loc[soon["deal_id"].isin(known), "revenue"].sum()
     )
@@ -59,9 +59,11 @@ def test_intervals_too_narrow_cover_too_little_and_cost_pinball():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("dirty", [False, True])
-def test_a_small_firm_is_forecast_near_its_truth(dirty):
-    found = run(firm(12, 900, dirty=dirty), 0, draws=60)
+@pytest.mark.parametrize(
+    ("kind", "dirty"), [(Kind.PLAIN, False), (Kind.PLAIN, True), (Kind.OTHER, False)]
+)
+def test_a_small_firm_is_forecast_near_its_truth(kind, dirty):
+    found = run(firm(12, 900, dirty=dirty, kind=kind), 0, draws=60)
     assert found.mean_error < 0.5
     assert 0.5 < found.coverage < 1
     assert found.wape < 1.6
