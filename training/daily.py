@@ -109,7 +109,7 @@ class DailyRate:
     past : (blocks,) log climate of each block before the cut, newest first
     fading : (memories,) what of the newest climate fades at the pace of each of MEMORIES
     dispersion : variance of counts over their mean, at least 1
-    ahead_sd : standard error of the mean log rate of the quarter after the cut
+    ahead_sd : standard error of the log of what the quarter after the cut brings
     """
 
     cut: int
@@ -214,9 +214,7 @@ def fit_daily(
     weight = np.exp(belief - belief.max())
     mixed = _Mixture(fits, weight / weight.sum(), np.array([m for m, *_ in grid]))
     beta = mixed.mean([fit.beta[: len(start)] for fit in fits])
-    quarter = cut + np.arange(91) * DAY
-    ahead = _known(quarter, cut, start_month, growth_sd, breaks, rush=rush).columns.mean(axis=0)
-    return DailyRate(
+    found = DailyRate(
         cut=cut,
         start_month=start_month,
         rush=rush,
@@ -226,8 +224,13 @@ def fit_daily(
         past=mixed.mean([fit.climate for fit in fits]),
         fading=mixed.fading(),
         dispersion=first.dispersion,
-        ahead_sd=mixed.sd(ahead, _faded(quarter, cut).mean(axis=0)),
+        ahead_sd=0.0,
     )
+    quarter = cut + np.arange(91) * DAY
+    # Days weigh by what they bring: of a Sunday without wins the log rate is as good as unknown.
+    weight = found.rate(quarter) / found.rate(quarter).sum()
+    ahead = _known(quarter, cut, start_month, growth_sd, breaks, rush=rush).columns
+    return replace(found, ahead_sd=mixed.sd(weight @ ahead, weight @ _faded(quarter, cut)))
 
 
 @dataclass(frozen=True)

@@ -259,15 +259,24 @@ def new_deals(
     amounts = amounts * _inflation(amounts, (as_of - closings.time[wins]) / (365.25 * DAY))
     expected = arrivals.wins_between(as_of, calendar.edges)
     segment = arrivals.segment[closings.group[wins]]
-    usual = np.bincount(segment, minlength=len(expected))
     age = (closings.values["happened"][wins] - history.created[closings.group[wins]]) / DAY
     return NewDeals(
         expected.sum(axis=0),
         arrivals.won.dispersion,
         amounts,
         labels_of(history, closings.group[wins], closings.time[wins]),
-        (expected / np.maximum(usual, 1)[:, None] + 1e-12)[segment].T * _reachable(age, calendar),
+        _weights(_reachable(age, calendar), segment, expected),
     )
+
+
+def _weights(reachable: Floats, segment: Ints, expected: Floats) -> Floats:
+    """(periods, wins) weight of each past win, such that a segment has its share of a period.
+
+    Shared out within segments, for a fast one has more wins of an age that is near.
+    """
+    of_segment = np.eye(len(expected))[segment]
+    share: Floats = reachable / ((reachable @ of_segment) @ of_segment.T)
+    return share * (expected[segment].T + 1e-12)
 
 
 def _reachable(age: Floats, calendar: Calendar) -> Floats:

@@ -117,6 +117,12 @@ def test_standard_error_tells_how_far_forecasts_are_off():
     assert 0.4 < np.std(off) / np.mean(told) < 1.6
 
 
+def test_days_that_bring_nothing_make_the_rest_no_less_sure():
+    work = np.where(weekday_of(before(1000)) < 5, 3.0, 0.0)
+    idle, busy = fitted(work), fitted(np.full(1000, work.mean()))
+    assert idle.ahead_sd == pytest.approx(busy.ahead_sd, rel=0.25)
+
+
 def test_exposure_scales_what_is_expected():
     at = before(500)
     exposure = np.where(np.arange(500) % 2 == 0, 10.0, 2.0)

@@ -10,8 +10,10 @@ from data.settings import Settings
 from data.tables import Tables
 from features.history import History
 from training.amount import AmountModel, LogModel
-from training.outlook import DIMENSIONS, labels_of, make_outlook
+from training.forecast import Calendar
+from training.outlook import DIMENSIONS, labels_of, make_outlook, new_deals
 from training.scoring import score
+from training.shock import arrivals_at
 
 MIDDLE = pd.Timestamp("2024-05-20", tz="UTC")
 
@@ -85,6 +87,20 @@ def test_every_open_deal_counts_and_gaps_are_counted(outlook, bundle, history, a
 
 def test_new_deals_bring_more_in_the_third_month_than_in_the_rest_of_the_first(total):
     assert 0 <= total["new"][0] < total["new"][2]
+
+
+def test_new_deals_of_a_pipeline_have_its_share_of_each_period(history, as_of):
+    calendar = Calendar.of(as_of, "month", 3, 1)
+    arrivals = arrivals_at(history, as_of)
+    found = new_deals(history, as_of, calendar, arrivals, priced=True)
+    expected = arrivals.wins_between(as_of, calendar.edges)
+    assert len(expected) > 1
+    deals = history.tables.deals
+    segment = dict(zip(deals["pipeline"], arrivals.segment, strict=True))
+    of_win = found.labels["pipeline"].map(segment).to_numpy()
+    for number, wins in enumerate(expected):
+        weight = found.weights[:, of_win == number].sum(axis=1)
+        assert weight == pytest.approx(wins, rel=1e-6)
 
 
 def test_quarter_is_about_its_months_together(bundle, history, as_of):
