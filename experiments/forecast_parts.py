@@ -24,7 +24,8 @@ from features.history import History
 from features.snapshots import open_deals
 from training.fallback import mean_amounts
 from training.forecast import Calendar
-from training.outlook import new_deals, spread_of
+from training.new_deals import new_deals
+from training.outlook import spread_of
 from training.shock import arrivals_at, shock_at
 
 RATIOS = ("wins", "amount", "revenue")

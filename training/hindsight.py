@@ -19,7 +19,8 @@ from features.windows import DAY, Floats, Ints
 from training.booked import actuals
 from training.forecast import TOTAL, Booked, Calendar, OpenDeals, simulate_forecast
 from training.moved_in import moved_deals
-from training.outlook import new_deals, spread_of
+from training.new_deals import new_deals
+from training.outlook import spread_of
 from training.shock import LEAST_DAYS, MONTH_DAYS, arrivals_at, shock_at
 from training.widening import widening
 

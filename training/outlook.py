@@ -9,9 +9,7 @@ import numpy as np
 import pandas as pd
 
 from features.fiscal import Period
-from features.history import WON, History
-from features.snapshots import Snapshots
-from features.windows import DAY, Floats, Ints
+from features.history import History
 from training.amount import closing_amounts
 from training.arrivals import Arrivals
 from training.booked import standing_wins
@@ -27,24 +25,17 @@ from training.forecast import (
     forecast_table,
     simulate_forecast,
 )
-from training.scoring import Scored, current_owner, score, team_of
+from training.new_deals import labels_of, new_deals
+from training.scoring import Scored, score
 from training.series import Series
 from training.shock import arrivals_at, shock_at
 from training.targets import Targets, with_targets
 from training.timing import calendar_days
 
 DIMENSIONS = ("owner", "team", "pipeline", "source")
-TEMPLATE_DAYS = 3 * 365
-MOST_TEMPLATES = 10_000
-AMOUNT_GROWTH_SD = 0.03
-"""Prior standard deviation of a year's growth of amounts, log scale."""
 TERMS = "forecast"
 """Name of what past forecasts have taught, on the card of a bundle."""
 MOST_SHOCK = 0.8
-UNREACHABLE_WINS = 400.0
-"""This over the number of past wins is the weight of one of an age that a period cannot hold: few
-wins cannot tell how amounts go with age. On 20 firms of some 1,400 wins and known truth the mean
-amount was off by .060 (root mean square) at a weight of .02, by .054 at .3."""
 OPEN_LEVEL_SD = 0.05
 """What the close model's level may be wrong by however many wins it has seen, log scale."""
 
@@ -185,20 +176,6 @@ def corrected(
     return replace(spread, total=min(total, MOST_SHOCK), level=float(terms.get("level", 1.0)))
 
 
-def labels_of(history: History, deal: Ints, time: Ints) -> pd.DataFrame:
-    """(n,) owner, team, pipeline and source of deals, as known at instants."""
-    owner = current_owner(history, Snapshots(deal, time))
-    rows = history.tables.deals.iloc[deal]
-    return pd.DataFrame(
-        {
-            "owner": owner,
-            "team": team_of(history, owner),
-            "pipeline": rows["pipeline"].to_numpy(),
-            "source": rows["source"].to_numpy(),
-        }
-    )
-
-
 def _open(
     scored: Scored,
     bundle: Bundle,
@@ -241,65 +218,6 @@ def _mean_error(new: NewDeals) -> float:
     return float(np.sqrt(spread * (weight @ weight)) / max(mean, 1e-9))
 
 
-def _past_wins(history: History, as_of: int) -> Ints:
-    """Closings won in the years before as-of (of all time where those are few): indices."""
-    closings = history.closings
-    won = (closings.values["outcome"] == WON) & (closings.time < as_of)
-    recent = won & (closings.time >= as_of - TEMPLATE_DAYS * DAY)
-    found = np.flatnonzero(recent if recent.sum() >= 30 else won)
-    return found[:: max(1, int(np.ceil(len(found) / MOST_TEMPLATES)))]
-
-
-def new_deals(
-    history: History, as_of: int, calendar: Calendar, arrivals: Arrivals, priced: bool
-) -> NewDeals:
-    """Deals not yet created: how many will be won in each period, and what those are like."""
-    closings = history.closings
-    amounts, wins = _amounts(history, _past_wins(history, as_of), priced)
-    amounts = amounts * _inflation(amounts, (as_of - closings.time[wins]) / (365.25 * DAY))
-    expected = arrivals.wins_between(as_of, calendar.edges)
-    segment = arrivals.segment[closings.group[wins]]
-    age = (closings.values["happened"][wins] - history.created[closings.group[wins]]) / DAY
-    return NewDeals(
-        expected.sum(axis=0),
-        arrivals.won.dispersion,
-        amounts,
-        labels_of(history, closings.group[wins], closings.time[wins]),
-        _weights(_reachable(age, calendar), segment, expected),
-    )
-
-
-def _weights(reachable: Floats, segment: Ints, expected: Floats) -> Floats:
-    """(periods, wins) weight of each past win, such that a segment has its share of a period.
-
-    Shared out within segments, for a fast one has more wins of an age that is near.
-    """
-    of_segment = np.eye(len(expected))[segment]
-    share: Floats = reachable / ((reachable @ of_segment) @ of_segment.T)
-    return share * (expected[segment].T + 1e-12)
-
-
-def _reachable(age: Floats, calendar: Calendar) -> Floats:
-    """(periods, wins) how likely a deal created from as-of on is to be of an age in a period.
-
-    Deals that take long are larger or smaller than others; those of months to come cannot be old.
-    """
-    end = calendar.ends_in_days[:, None]
-    begin = np.concatenate([[[0.0]], end[:-1]])
-    share: Floats = np.clip(end - np.maximum(begin, age), 0, None) / (end - begin)
-    return share + min(UNREACHABLE_WINS / max(len(age), 1), 1.0)
-
-
-def _inflation(amounts: Floats, years: Floats) -> Floats:
-    """(wins,) factor that brings amounts of years ago to those of as-of; shrunk to 1."""
-    if len(amounts) < 2:
-        return np.ones(len(amounts))
-    log, back = np.log(amounts), years - years.mean()
-    residual = max(float(log.var()), 1e-9)
-    growth = -float(back @ log) / (float(back @ back) + residual / AMOUNT_GROWTH_SD**2)
-    return np.exp(growth * years)
-
-
 def _booked(history: History, calendar: Calendar, priced: bool) -> Booked:
     """Wins of the first period that were known before as-of, by the date they happened."""
     closings = history.closings
@@ -309,12 +227,3 @@ def _booked(history: History, calendar: Calendar, priced: bool) -> Booked:
     amounts = closing_amounts(history)[wins] if priced else np.ones(len(wins))
     labels = labels_of(history, closings.group[wins], closings.time[wins])
     return Booked(np.nan_to_num(amounts), labels)
-
-
-def _amounts(history: History, wins: Ints, priced: bool) -> tuple[Floats, Ints]:
-    """Amounts of wins, and the wins that have one."""
-    if not priced:
-        return np.ones(len(wins)), wins
-    amounts = closing_amounts(history)[wins]
-    has = ~np.isnan(amounts)
-    return amounts[has], wins[has]

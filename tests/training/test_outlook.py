@@ -10,10 +10,8 @@ from data.settings import Settings
 from data.tables import Tables
 from features.history import History
 from training.amount import AmountModel, LogModel
-from training.forecast import Calendar
-from training.outlook import DIMENSIONS, labels_of, make_outlook, new_deals
+from training.outlook import DIMENSIONS, make_outlook
 from training.scoring import score
-from training.shock import arrivals_at
 
 MIDDLE = pd.Timestamp("2024-05-20", tz="UTC")
 
@@ -89,20 +87,6 @@ def test_new_deals_bring_more_in_the_third_month_than_in_the_rest_of_the_first(t
     assert 0 <= total["new"][0] < total["new"][2]
 
 
-def test_new_deals_of_a_pipeline_have_its_share_of_each_period(history, as_of):
-    calendar = Calendar.of(as_of, "month", 3, 1)
-    arrivals = arrivals_at(history, as_of)
-    found = new_deals(history, as_of, calendar, arrivals, priced=True)
-    expected = arrivals.wins_between(as_of, calendar.edges)
-    assert len(expected) > 1
-    deals = history.tables.deals
-    segment = dict(zip(deals["pipeline"], arrivals.segment, strict=True))
-    of_win = found.labels["pipeline"].map(segment).to_numpy()
-    for number, wins in enumerate(expected):
-        weight = found.weights[:, of_win == number].sum(axis=1)
-        assert weight == pytest.approx(wins, rel=1e-6)
-
-
 def test_quarter_is_about_its_months_together(bundle, history, as_of):
     months = make_outlook(bundle, history, as_of, periods=2, paths=4000).frame
     quarter = make_outlook(bundle, history, as_of, period="quarter", periods=1, paths=4000).frame
@@ -137,15 +121,6 @@ def test_scores_given_are_not_computed_again(bundle, history, as_of):
     one = make_outlook(bundle, history, as_of, paths=200, scored=scored).frame
     two = make_outlook(bundle, history, as_of, paths=200).frame
     pd.testing.assert_frame_equal(one, two, check_exact=True)
-
-
-def test_labels_are_those_known_at_the_instant(history, cut):
-    deal = np.arange(20)
-    labels = labels_of(history, deal, np.full(20, cut))
-    owners = history.tables.owners.set_index("owner_id")["team"]
-    assert list(labels.columns) == list(DIMENSIONS)
-    assert labels["team"].tolist() == owners.reindex(labels["owner"]).tolist()
-    assert labels["source"].tolist() == history.tables.deals["source"][:20].tolist()
 
 
 def test_after_the_last_deal_has_closed_nothing_is_open(bundle, make_history):
