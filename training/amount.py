@@ -25,6 +25,7 @@ from features.windows import SECOND, Bools, Floats
 from training.boosted import THREADS, BoostedModel
 from training.close import Panel
 
+AMOUNT = "deal_history.amount"
 ENOUGH_WINS = 400
 PSEUDO_WINS = 20.0
 LARGEST_STEP = 2.0
@@ -150,8 +151,8 @@ def fit_amount(history: History, panel: Panel) -> AmountModel:
 
 
 def without_size(features: pd.DataFrame) -> pd.DataFrame:
-    """Features as they are for a deal without an amount: those of its size are not known."""
-    of_size = [n for n in features if n in CATALOGUE and CATALOGUE[n].family == "size"]
+    """Features as they are for a deal without an amount: what is made of one is not known."""
+    of_size = [n for n in features if n in CATALOGUE and AMOUNT in CATALOGUE[n].needs]
     return features.assign(**dict.fromkeys(of_size, np.nan)) if of_size else features
 
 

@@ -6,8 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data.tables import Tables
+from features.history import History
+from features.pipeline import compute_features
+from features.snapshots import open_deals
 from features.snapshots import panel as weekly
-from training.amount import KEPT_ERRORS, AmountModel, LogModel, closing_amounts, fit_amount
+from features.vocabulary import learn_vocabulary
+from training.amount import (
+    KEPT_ERRORS,
+    AmountModel,
+    LogModel,
+    closing_amounts,
+    fit_amount,
+    without_size,
+)
 from training.close import make_panel
 
 CUT = pd.Timestamp("2024-06-01", tz="UTC")
@@ -133,3 +145,17 @@ def test_deal_without_an_amount_is_not_judged_by_features_of_amounts(make_histor
     # A model that leaned on the amount of the others would be sure of itself, and low.
     assert found.mean() == pytest.approx(deals["amount_at_close"].mean(), rel=0.12)
     assert model.level.errors.std() == pytest.approx(1, rel=0.15)
+
+
+def test_nothing_that_is_made_of_an_amount_tells_of_a_deal_without_one(firm, history, cut):
+    chosen, vocabulary = open_deals(history, cut), learn_vocabulary(history, cut)
+    names = history.tables.deals["deal_id"].to_numpy()[chosen.deal]
+    rows = firm.tables["deal_history"]
+    amounts = (rows["property"] == "amount") & rows["deal_id"].isin(names[::5])
+    assert amounts.any()
+    taken = History.of(Tables.of(firm.tables | {"deal_history": rows[~amounts]}))
+    told, untold = (
+        without_size(compute_features(each, vocabulary, chosen)).iloc[::5]
+        for each in (history, taken)
+    )
+    pd.testing.assert_frame_equal(told, untold)
