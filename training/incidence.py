@@ -1,7 +1,8 @@
 """Incidence: P(won by t) and P(lost by t) as coherent curves over t, for any t asked.
 
-Curves are held at knots (days ahead) plus `ever`. Between knots they are linear; past the last
-knot they approach `ever` exponentially. `coherent` makes any predictions a competing-risk pair:
+Curves are held at knots (days ahead) plus `ever`. Between knots they are linear, but from the last
+knot but one on they approach `ever` exponentially: the last two lie months apart, and of what
+comes between them most comes soon. `coherent` makes any predictions a competing-risk pair:
 both never fall, and won + lost never exceeds 1.
 """
 
@@ -26,7 +27,7 @@ class Incidence:
     Attributes
     ----------
     won, lost : (n, knots + 1) cumulative probabilities at the knots and, last, ever
-    tail_days : mean waiting time of what happens after the last knot
+    tail_days : mean waiting time of what happens after the last knot but one
     longest : horizon in days that stands for `ever`
     """
 
@@ -49,7 +50,7 @@ class Incidence:
 
     def _by(self, curve: Floats, days: npt.ArrayLike) -> Floats:
         asked = tuple(np.atleast_1d(np.asarray(days, float)).tolist())
-        right, share, beyond = _between(self.knots, asked)
+        right, share, beyond = _between(self.knots, self.tail_days, asked)
         values = np.concatenate([np.zeros((len(curve), 1)), curve[:, :-1]], axis=1)
         low, high = values.take(right - 1, axis=1), values.take(right, axis=1)
         # Rounding must not take a day's value above that of a later day.
@@ -61,12 +62,27 @@ class Incidence:
         return np.where(whole, ever, found) if any(whole) else found
 
 
+def bent(days: Floats, knots: tuple[int, ...], tail_days: float) -> Floats:
+    """(horizons,) where between the knots a straight line has come as far as the curve in `days`.
+
+    The same days but between the last two knots.
+    """
+    begin, length = knots[-2], knots[-1] - knots[-2]
+    inside = np.clip(days - begin, 0.0, length)
+    passed = length * np.expm1(-inside / tail_days) / np.expm1(-length / tail_days)
+    found: Floats = days + passed - inside
+    return found
+
+
 @lru_cache(maxsize=64)
-def _between(knots: tuple[int, ...], days: tuple[float, ...]) -> tuple[Ints, Floats, Floats]:
+def _between(
+    knots: tuple[int, ...], tail_days: float, days: tuple[float, ...]
+) -> tuple[Ints, Floats, Floats]:
     """(horizons,) knot after each day, share of the way to it, and days beyond the last knot."""
     asked, at = np.array(days), np.array([0.0, *knots])
     right = np.clip(np.searchsorted(at, asked, side="left"), 1, len(at) - 1)
-    share = np.clip((asked - at[right - 1]) / (at[right] - at[right - 1]), 0.0, 1.0)
+    straight = bent(asked, knots, tail_days)
+    share = np.clip((straight - at[right - 1]) / (at[right] - at[right - 1]), 0.0, 1.0)
     return right, share, np.maximum(asked - at[-1], 0.0)
 
 
@@ -101,7 +117,7 @@ def _shrunk(steps: Floats) -> Floats:
 
 
 def tail_of(won: Floats, knots: tuple[int, ...] = KNOTS) -> float:
-    """Mean waiting time past the last knot, from how the mean curve approaches `ever`."""
+    """Mean waiting time past the last knot but one, from how the mean curve approaches `ever`."""
     before = float(np.mean(won[:, -1] - won[:, -3]))
     after = float(np.mean(won[:, -1] - won[:, -2]))
     if not before > after > 0:

@@ -11,7 +11,7 @@ import numpy as np
 
 from features.windows import DAY, Floats
 from training.daily import DailyRate
-from training.incidence import Incidence
+from training.incidence import Incidence, bent
 
 
 def calendar_days(incidence: Incidence, won: DailyRate, as_of: int, days: Floats) -> Floats:
@@ -38,7 +38,8 @@ def calendar_days(incidence: Incidence, won: DailyRate, as_of: int, days: Floats
     grid = np.concatenate([[0.0], ends])
     at_knots = np.interp(knots, grid, passed)
     asked = np.interp(days, grid, passed)
-    inside = np.interp(asked, at_knots, knots)
+    straight = np.interp(asked, at_knots, knots)
+    inside = np.interp(straight, bent(grid, incidence.knots, incidence.tail_days), grid)
     year = np.exp(won.shape(as_of + np.arange(365) * DAY)).mean()
     busy = np.concatenate([[0.0], np.cumsum(shape * length)]) / year
     beyond = np.interp(days, grid, busy) - np.interp(knots[-1], grid, busy)
@@ -53,6 +54,7 @@ def _falling(
     busy = np.interp(knots, grid, np.concatenate([[0.0], np.cumsum(shape * np.diff(grid))]))
     steps = np.diff(incidence.won_by(knots).mean(axis=0))
     density = np.maximum(steps, 1e-9) / np.maximum(np.diff(busy), 1e-9)
-    middle = (knots[1:] + knots[:-1]) / 2
-    found: Floats = np.exp(np.interp(ends - 0.5, middle, np.log(density)))
+    middle, day = (knots[1:] + knots[:-1]) / 2, ends - 0.5
+    fallen = np.maximum(day - middle[-1], 0.0) / incidence.tail_days
+    found: Floats = np.exp(np.interp(day, middle, np.log(density)) - fallen)
     return found

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from training.incidence import KNOTS, Incidence, coherent, tail_of
+from training.incidence import KNOTS, Incidence, bent, coherent, tail_of
 
 COLUMNS = len(KNOTS) + 1
 RAW = st.integers(1, 6).flatmap(
@@ -53,6 +53,18 @@ def test_mass_that_is_left_is_shared_by_the_wishes_of_both():
     # 0.3 is left after the first knot; 0.3 more won and 0.6 more lost were wanted.
     assert won == pytest.approx(np.array([[0.5, 0.6]]))
     assert lost == pytest.approx(np.array([[0.2, 0.4]]))
+
+
+def test_between_the_last_knots_and_after_them_chances_fade_at_one_pace():
+    ever, wait = 0.6, 50.0
+    at = np.append(np.array(KNOTS, float), np.inf)
+    won = ever * -np.expm1(-at / wait)[None]
+    found = Incidence(won, np.zeros_like(won), tail_of(won))
+    days = np.array([112.0, 130.0, 154.0, 180.0, 196.0, 260.0])
+    assert found.won_by(days)[0] == pytest.approx(ever * -np.expm1(-days / wait))
+    assert bent(np.array([0.0, 60.0, 112.0, 196.0, 300.0]), KNOTS, wait).tolist() == (
+        pytest.approx([0.0, 60.0, 112.0, 196.0, 300.0])
+    )
 
 
 def test_curve_passes_through_its_knots_and_is_straight_between_them():

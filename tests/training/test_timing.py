@@ -8,7 +8,7 @@ import pytest
 
 from features.windows import DAY
 from training.daily import fit_daily, weekday_of
-from training.incidence import Incidence
+from training.incidence import Incidence, tail_of
 from training.timing import calendar_days
 
 AS_OF = pd.Timestamp("2024-06-01", tz="UTC")
@@ -63,9 +63,19 @@ def test_a_calendar_without_effects_follows_the_curve():
     steady = Incidence(
         1 - np.exp(-np.array([[28, 56, 84, 112, 196, 2000]]) / 100), np.zeros((1, 6))
     )
-    days = np.array([10.0, 40.0, 150.0])
+    days = np.array([10.0, 40.0, 130.0, 150.0, 170.0])
     found = steady.won_by(calendar_days(steady, even, MICROS, days))[0]
     assert found == pytest.approx(1 - np.exp(-days / 100), abs=0.01)
+
+
+def test_fast_deals_are_won_soon_after_the_last_knot_but_one():
+    even = replace(learned(np.full(900, 3.0)), effects=np.zeros(7 + 3 + 8 + 14))
+    at, wait = np.append(np.array(CURVES.knots, float), np.inf), 40.0
+    won = -np.expm1(-at / wait)[None]
+    fast = Incidence(won, np.zeros((1, 6)), tail_of(won))
+    days = np.array([112.0, 126.0, 140.0, 154.0, 168.0, 196.0])
+    found = fast.won_by(calendar_days(fast, even, MICROS, days))[0]
+    assert np.diff(found) == pytest.approx(np.diff(-np.expm1(-days / wait)), rel=0.12)
 
 
 def test_a_firm_without_open_deals_keeps_its_days(hurried):
