@@ -79,9 +79,8 @@ class OtherFirm:
             note_created(log, day, fresh)
             deals = a_day(self.firm, deals.join(fresh), day, rng, log)
             if log.whole:
-                note_touches(
-                    log, self.firm, deals, day, np.random.default_rng([self.seed, 2, day])
-                )
+                rng = np.random.default_rng([self.seed, 2, day])
+                note_touches(log, self.firm, deals, day, rng)
         return deals, born
 
     def incidence(
@@ -97,15 +96,13 @@ class OtherFirm:
                 for done in range(0, draws, size)
             ]
         )
-        won, after = ends[ends["won"]], ends.loc[ends["won"], "day"] - today
-        columns = {
-            f"p_won_{days}" if days else "p_won": won.loc[after < (days or EVER_DAYS), "deal"]
-            .value_counts()
-            .reindex(deals.index, fill_value=0)
-            .to_numpy()
-            / draws
-            for days in (*horizons, 0)
-        }
+        won = ends[ends["won"]]
+
+        def share(days: int) -> Column:
+            wins = won.loc[won["day"] < today + days, "deal"].value_counts()
+            return wins.reindex(deals.index, fill_value=0).to_numpy() / draws
+
+        columns = {f"p_won_{days}": share(days) for days in horizons} | {"p_won": share(EVER_DAYS)}
         return pd.DataFrame({"deal_id": names(deals.index)} | columns)
 
     def wins(self, as_of: pd.Timestamp, months: int = 6, draws: int = 200) -> pd.DataFrame:
