@@ -24,8 +24,9 @@ AMOUNT_GROWTH_SD = 0.03
 """Prior standard deviation of a year's growth of amounts, log scale."""
 UNREACHABLE_WINS = 400.0
 """This over the number of past wins is the weight of one of an age that a period cannot hold: few
-wins cannot tell how amounts go with age. On 20 firms of some 1,400 wins and known truth the mean
-amount was off by .060 (root mean square) at a weight of .02, by .054 at .3."""
+wins cannot tell how amounts go with age. With next to no weight the mean amount was off by .045
+and .049 (root mean square over 40 firms of the demo and 16 written apart, of known truth and some
+1,400 and 2,200 wins), so by .044 and .043."""
 
 
 def new_deals(
