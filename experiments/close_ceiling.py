@@ -109,7 +109,7 @@ def main() -> None:
     console, frames = Console(width=130), []
     for seed in map(int, options.seeds.split(",")):
         firm = known_firm(options.kind, seed, options.deals, END, Dirt.NONE)
-        found, told = compared(*trained_on(firm))
+        found, told = compared(firm, *trained_on(firm))
         frames.append(found)
         console.print(f"firm {seed}: {told}")
         console.print(as_lines(found))

@@ -188,17 +188,17 @@ def ungated(trained: Trained) -> CloseModel:
     return replace(model, slope=trained.verdict.slope, offset=trained.verdict.offset)
 
 
-def trained_on(firm: KnownFirm) -> tuple[KnownFirm, History, Trained]:
+def trained_on(firm: KnownFirm) -> tuple[History, Trained]:
     """Train on a firm's export, as of the last of WEEKS before its end."""
     tables = validate(raw_tables(firm.tables, "drawn"), firm.end, None).tables
     history = History.of(tables, Settings())
     cut = firm.end - pd.Timedelta(days=7 * max(WEEKS) + 1)
-    return firm, history, train(history, int(cut.as_unit("us").asm8.astype("int64")))
+    return history, train(history, int(cut.as_unit("us").asm8.astype("int64")))
 
 
 def answers_of(firm: KnownFirm, *, beside: bool = True) -> tuple[pd.DataFrame, str]:
     """Train on a firm and ask; the answers, and what was served why."""
-    _, history, trained = trained_on(firm)
+    history, trained = trained_on(firm)
     gain = trained.verdict.gain if trained.verdict else None
     tested = f"tested {gain.mean:+.4f} +- {gain.standard_error:.4f}" if gain else "no test"
     return asked(firm, history, trained, beside=beside), f"{trained.bundle.tier}, {tested}"

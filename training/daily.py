@@ -228,7 +228,8 @@ def fit_daily(
     )
     quarter = cut + np.arange(91) * DAY
     # Days weigh by what they bring: of a Sunday without wins the log rate is as good as unknown.
-    weight = found.rate(quarter) / found.rate(quarter).sum()
+    rate = found.rate(quarter)
+    weight = rate / rate.sum()
     ahead = _known(quarter, cut, start_month, growth_sd, breaks, rush=rush).columns
     return replace(found, ahead_sd=mixed.sd(weight @ ahead, weight @ _faded(quarter, cut)))
 

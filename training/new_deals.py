@@ -77,7 +77,7 @@ def _weights(reachable: Floats, segment: Ints, expected: Floats) -> Floats:
     Shared out within segments, for a fast one has more wins of an age that is near.
     """
     of_segment = np.eye(len(expected))[segment]
-    share: Floats = reachable / ((reachable @ of_segment) @ of_segment.T)
+    share: Floats = reachable / (reachable @ of_segment)[:, segment]
     return share * (expected[segment].T + 1e-12)
 
 

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from experiments.other_world.process import INDUSTRIES, REGIONS, SOURCES, STAGES, Column, Firm
+from experiments.other_world.process import (
+    INDUSTRIES,
+    PIPELINES,
+    REGIONS,
+    SOURCES,
+    STAGES,
+    Column,
+    Firm,
+)
 
 PEOPLE = 4
 """Contacts of an account."""
@@ -105,24 +113,22 @@ def deals_of(created: pd.DataFrame, history: pd.DataFrame) -> pd.DataFrame:
     now = last.set_index(["deal", "property"])["value"].unstack()  # noqa: PD010 - nothing to add up
     first = history.drop_duplicates("deal").set_index("deal")["changed_at"]
     ends = history[history["value"].isin(["Won", "Lost"])].set_index("deal")["changed_at"]
-    known = created[["deal"]].assign(
-        created_at=created["deal"].map(first), closed_at=created["deal"].map(ends)
-    )
+    closed_at = created["deal"].map(ends)
     stage = created["deal"].map(now["stage"])
     return pd.DataFrame(
         {
             "deal_id": deal_ids(created["deal"]),
-            "created_at": known["created_at"],
-            "closed_at": known["closed_at"],
+            "created_at": created["deal"].map(first),
+            "closed_at": closed_at,
             "stage": stage,
-            "is_won": (stage == "Won").astype("boolean").mask(known["closed_at"].isna()),
+            "is_won": (stage == "Won").astype("boolean").mask(closed_at.isna()),
             "amount": created["deal"].map(now["amount"]).astype(float),
             "expected_close_date": pd.to_datetime(
                 created["deal"].map(now["expected_close_date"]), utc=True
             ),
             "account_id": "acc-" + created["account"].astype("str"),
             "owner_id": "rep-" + created["owner"].astype("str"),
-            "pipeline": np.array(["New business", "Renewals"])[created["pipeline"]],
+            "pipeline": np.array(PIPELINES)[created["pipeline"]],
             "source": np.array(SOURCES)[created["source"]],
         }
     )
@@ -188,7 +194,7 @@ def stages() -> pd.DataFrame:
     """Both pipelines, with how deals end."""
     rows = [
         (pipeline, stage, place, outcome)
-        for pipeline, names in zip(("New business", "Renewals"), STAGES, strict=True)
+        for pipeline, names in zip(PIPELINES, STAGES, strict=True)
         for place, (stage, outcome) in enumerate(
             [(name, "open") for name in names] + [("Won", "won"), ("Lost", "lost")]
         )

@@ -17,6 +17,7 @@ from features.windows import Ints
 EVER_DAYS = 1_000
 """Days after which a deal that is still open counts as never closed."""
 COPIES = 200_000
+"""Copies of deals that live at once, at most."""
 DRIFT_DAYS = 300
 """Days before the end of the history at which sources drift, where they do."""
 
@@ -68,8 +69,8 @@ class OtherFirm:
         told = Told(*map(log.frame, ("created", "moved", "closed", "touched")))
         return replace(found, tables=dirty(export(firm, told, seed), dirt, end, seed))
 
-    def live(self, until: int, log: Log) -> tuple[Deals, int]:
-        """Live from the first day to the midnight before `until`: open deals, and all created."""
+    def live(self, until: int, log: Log) -> Deals:
+        """Live from the first day to the midnight before `until`: the deals open then."""
         rng = np.random.default_rng([self.seed, 3])
         deals, born = self.firm.fresh(0, 0, rng, self.days), 0
         for day in range(until):
@@ -81,14 +82,14 @@ class OtherFirm:
             if log.whole:
                 rng = np.random.default_rng([self.seed, 2, day])
                 note_touches(log, self.firm, deals, day, rng)
-        return deals, born
+        return deals
 
     def incidence(
         self, as_of: pd.Timestamp, horizons: Sequence[int], draws: int = 400
     ) -> pd.DataFrame:
         """True chances of the deals open at a midnight: deal_id, p_won_<days> ..., p_won."""
         today = (as_of - self.firm.start).days
-        deals, _ = self.live(today, Log(whole=False))
+        deals = self.live(today, Log(whole=False))
         size = max(1, min(draws, COPIES // max(1, len(deals))))
         ends = pd.concat(
             [
@@ -108,7 +109,7 @@ class OtherFirm:
     def wins(self, as_of: pd.Timestamp, months: int = 6, draws: int = 200) -> pd.DataFrame:
         """Draw the wins of the months to come: path, month, revenue, deal_id (None if new)."""
         today = (as_of - self.firm.start).days
-        deals, _ = self.live(today, Log(whole=False))
+        deals = self.live(today, Log(whole=False))
         first = as_of.tz_localize(None).to_period("M")
         ends = [
             ((first + k + 1).start_time.tz_localize("UTC") - self.firm.start).days
@@ -156,7 +157,6 @@ def a_day(firm: Firm, deals: Deals, day: int, rng: np.random.Generator, log: Log
         day=day,
         won=came.won[ended],
         amount=gone.amount,
-        pipeline=gone.pipeline,
     )
     return deals.take(~ended)
 

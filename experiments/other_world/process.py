@@ -14,8 +14,9 @@ from features.windows import Floats, Ints
 SOURCES = ("webinar", "partner", "เว็บไซต์", "cold call", "trade fair", "referral 🤝")
 REGIONS = ("DACH", "Iberia", "Nordics", "الشرق الأوسط", "UK")
 INDUSTRIES = ("food", "logistics", "health", "energy", "retail", "public", "media", "banking")
+PIPELINES = ("New business", "Renewals")
 STAGES = (("Qualify", "Discover", "Propose", "Negotiate"), ("Renewal due", "Quote"))
-"""Open stages of each pipeline, the first lowest."""
+"""Open stages of each of PIPELINES, the first lowest."""
 FIRST_STEP = 1.0
 """Progress at which the second stage begins; one more for each that follows."""
 SLOW_RETURN, STRAY = 1 / 45, 0.09
@@ -63,19 +64,14 @@ class Deals:
 
     def join(self, others: Deals) -> Deals:
         """Put others behind these."""
-        both = (
-            np.concatenate([getattr(each, f.name) for each in (self, others)]) for f in _FIELDS
-        )
-        return Deals(*both)
+        pairs = ((getattr(self, f.name), getattr(others, f.name)) for f in fields(self))
+        return Deals(*map(np.concatenate, pairs))
 
     def copies(self, paths: int) -> Deals:
         """Each deal once in each of so many futures."""
         found = self.take(np.tile(np.arange(len(self)), paths))
         found.path = np.repeat(np.arange(paths), len(self))
         return found
-
-
-_FIELDS = fields(Deals)
 
 
 @dataclass(frozen=True)
@@ -175,7 +171,7 @@ class Firm:
 
 @dataclass(frozen=True)
 class Day:
-    """What a day did to the deals that were open in the morning: masks and new values."""
+    """What a day did to the deals that were open in the morning: masks."""
 
     moved: Column
     won: Column

@@ -10,7 +10,8 @@ from experiments.worlds import Dirt, Kind, known_firm
 
 @pytest.mark.slow
 def test_who_is_taught_by_the_truth_comes_nearer_to_it():
-    found, told = compared(*trained_on(known_firm(Kind.PLAIN, 101, 1_500, END, Dirt.NONE)))
+    firm = known_firm(Kind.PLAIN, 101, 1_500, END, Dirt.NONE)
+    found, told = compared(firm, *trained_on(firm))
     share = found.set_index(["model", "horizon"])["share"]
     assert set(found["model"]) == {SERVED, TOLD}
     for horizon in HORIZONS:
