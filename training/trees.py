@@ -2,10 +2,10 @@
 
 No row walks down a tree. Leaves are numbered from left to right, one bit each; every split has a
 mask of the leaves that are left when it sends a row to the right. What remains of all masks of
-the splits that do so has the row's leaf as its lowest bit. So all trees of all models are a few
-passes over arrays, for one row as for many, and conditions that several trees share are looked at
-once. Leaf values are added in the order of the trees, in double precision: the sums are those of
-LightGBM to the last bit.
+the splits that do so has the row's leaf as its lowest bit. Conditions that several trees share are
+looked at once, and what is done is the same for all rows of a slab, which compiled code
+does to many rows in one instruction. Leaf values are added in the order of the trees, in double
+precision: the sums are those of LightGBM to the last bit.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from typing import Any, NamedTuple
 import lightgbm as lgb
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
-from features.windows import Floats, Ints
+from features.windows import Bools, Floats, Ints
 from training.scratch import Scratch
 
 SLAB = 128
@@ -30,6 +31,11 @@ Matrix = npt.NDArray[np.float32]
 Masks = npt.NDArray[Any]
 
 LEFT, RIGHT, ZERO, AMONG = range(4)
+_DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
+_PLACES = np.zeros(64, np.int64)
+"""Place of a number's only bit, by the top six bits of it times a de Bruijn sequence (Leiserson,
+Prokop and Randall 1998, "Using de Bruijn sequences to index a 1 in a computer word")."""
+_PLACES[[(int(_DE_BRUIJN) << bit) % 2**64 >> 58 for bit in range(64)]] = np.arange(64)
 _scratch = Scratch()
 
 
@@ -108,72 +114,70 @@ def _rounded_down(threshold: float) -> np.float32:
     return near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf))
 
 
-@dataclass(frozen=True)
-class Conditions:
-    """Different conditions of a forest: those by order first, then those by category.
+class Ordered(NamedTuple):
+    """Different conditions by order.
 
     Attributes
     ----------
-    column : (by order,) feature, counted on through its versions of LEFT, RIGHT and ZERO
-    threshold : (by order, 1)
-    coded : (by category,) feature
-    table : (by category x (highest code + 2),) whether each code goes left; the last never does
-    place : (by category, 1) where each condition's codes begin in the table
+    feature, threshold : (conditions,)
+    missing : (conditions,) whether a missing value goes left
     """
 
-    features: int
-    column: Ints
+    feature: Ints
     threshold: Matrix
-    coded: Ints
-    table: Masks
-    place: Ints
+    missing: Bools
 
     @classmethod
-    def of(cls, wanted: Sequence[Condition], features: int, kind: type[Any]) -> Conditions:
-        """Lay sorted conditions out; the table holds masks of a type."""
-        ordered = [each for each in wanted if each.kind != AMONG]
-        among = [each for each in wanted if each.kind == AMONG]
-        codes = 2 + max((each.codes[-1] for each in among), default=0)
-        table = np.zeros((len(among), codes), kind)
-        for row, each in zip(table, among, strict=True):
-            row[list(each.codes)] = np.iinfo(kind).max
+    def of(cls, wanted: Sequence[Condition]) -> Ordered:
+        """Lay them out."""
+        missing = [c.kind == LEFT or (c.kind == ZERO and c.threshold >= 0) for c in wanted]
         return cls(
-            features,
-            np.array([each.kind * features + each.feature for each in ordered], np.int64),
-            np.array([each.threshold for each in ordered], np.float32)[:, None],
-            np.array([each.feature for each in among], np.int64),
-            table.ravel(),
-            codes * np.arange(len(among))[:, None],
+            np.array([condition.feature for condition in wanted], np.int64),
+            np.array([condition.threshold for condition in wanted], np.float32),
+            np.array(missing, bool),
         )
 
-    def met(self, columns: Matrix) -> Masks:
-        """(conditions + 1, rows) all bits where one sends a row left; the last one always does."""
-        ordered, full = len(self.column), ~self.table.dtype.type(0)
-        shape = ordered, columns.shape[1]
-        found = _scratch.array("met", (ordered + len(self.coded) + 1, shape[1]), full.dtype)
-        values = _scratch.array("values", shape, np.float32)
-        # The places are right; unchecked, they are written where they are wanted.
-        self._versions(columns).take(self.column, axis=0, out=values, mode="clip")
-        left = np.less_equal(values, self.threshold, out=_scratch.array("left", shape, np.bool_))
-        np.multiply(left, full, out=found[:ordered])
-        if len(self.coded):
-            codes = len(self.table) // len(self.coded)
-            given = columns.take(self.coded, axis=0)
-            known = (given > -1) & (given < codes - 1)
-            at = np.where(known, given, codes - 1).astype(np.int64)
-            found[ordered:-1] = self.table.take(at + self.place)
-        found[-1] = full
-        return found
 
-    def _versions(self, columns: Matrix) -> Matrix:
-        """(3 x features, rows) values of which the missing go left, go right, and are 0."""
-        found = _scratch.array("versions", (3, *columns.shape), np.float32)
-        found[:] = columns
-        missing = np.isnan(columns)
-        if missing.any():
-            for version, value in zip(found, (-np.inf, np.inf, 0.0), strict=True):
-                version[missing] = value
-        return found.reshape(3 * self.features, -1)
+class Among(NamedTuple):
+    """Different conditions by category.
+
+    Attributes
+    ----------
+    feature : (conditions,)
+    left : (conditions, highest code + 1) whether each code goes left
+    """
+
+    feature: Ints
+    left: Bools
+
+    @classmethod
+    def of(cls, wanted: Sequence[Condition]) -> Among:
+        """Lay them out."""
+        highest = max((condition.codes[-1] for condition in wanted), default=-1)
+        left = np.zeros((len(wanted), highest + 1), bool)
+        for row, condition in zip(left, wanted, strict=True):
+            row[list(condition.codes)] = True
+        return cls(np.array([condition.feature for condition in wanted], np.int64), left)
+
+
+class Laid(NamedTuple):
+    """Trees laid out one after another.
+
+    Attributes
+    ----------
+    model : (trees,) whose each is
+    first_split, first_leaf : (trees + 1,) where the splits and the leaves of each begin
+    condition : (splits,) place among the conditions: those by order, then those by category
+    remain : (splits,) leaves that remain where it is not met
+    values : (leaves,)
+    """
+
+    model: Ints
+    first_split: Ints
+    first_leaf: Ints
+    condition: Ints
+    remain: Masks
+    values: Floats
 
 
 @dataclass(frozen=True)
@@ -182,18 +186,14 @@ class Forest:
 
     Attributes
     ----------
-    split : (splits of a tree, trees x models) the condition; the last one where a tree has fewer
-    remain : (splits of a tree, trees x models, 1) leaves that remain where it is not met
-    first : (trees x models, 1) place of a tree's first leaf among the values
-    values : (trees x models x leaves,) 0 in the trees that a model has fewer than others
+    models, features : how many
     """
 
     models: int
-    conditions: Conditions
-    split: Ints
-    remain: Masks
-    first: Ints
-    values: Floats
+    features: int
+    ordered: Ordered
+    among: Among
+    trees: Laid
 
     @classmethod
     def of(cls, boosters: Sequence[lgb.Booster]) -> Forest | None:
@@ -202,7 +202,16 @@ class Forest:
             trees = [list(trees_of(booster)) for booster in boosters]
         except NotImplementedError:
             return None
-        return _laid_out(trees, boosters[0].num_feature())
+        splits = chain.from_iterable(tree.splits for own in trees for tree in own)
+        wanted = sorted({condition for condition, _ in splits}, key=_order)
+        place = {condition: n for n, condition in enumerate(wanted)}
+        return cls(
+            len(trees),
+            boosters[0].num_feature(),
+            Ordered.of([condition for condition in wanted if condition.kind != AMONG]),
+            Among.of([condition for condition in wanted if condition.kind == AMONG]),
+            _laid_out(trees, place),
+        )
 
     def of_rows(self, rows: Matrix) -> Floats:
         """(models, n) sums of the trees' values for (n, features) rows, however many."""
@@ -213,53 +222,88 @@ class Forest:
         return found
 
     def sums(self, features: Matrix) -> Floats:
-        """(models, n) sums of the trees' values for (features, n) columns of at most a slab."""
-        met = self.conditions.met(features)
-        shape = self.split.shape[1], met.shape[1]
-        alive, other = (_scratch.array(name, shape, met.dtype) for name in ("alive", "other"))
-        met.take(self.split[0], axis=0, out=alive, mode="clip")
-        alive |= self.remain[0]
-        for split, remain in zip(self.split[1:], self.remain[1:], strict=True):
-            met.take(split, axis=0, out=other, mode="clip")
-            other |= remain
-            alive &= other
-        np.subtract(alive, alive.dtype.type(1), out=other)
-        other &= np.invert(alive, out=alive)
-        leaf = _scratch.array("leaf", shape, np.int64)
-        np.add(np.bitwise_count(other), self.first, out=leaf)
-        values = _scratch.array("sums", shape, np.float64)
-        self.values.take(leaf, out=values, mode="clip")
-        values = values.reshape(-1, self.models * shape[1])
-        # Of several columns each is added from top to bottom, but one alone in pairs.
-        total: Floats = values.sum(axis=0) if values.shape[1] > 1 else values.cumsum()[-1]
-        return total.reshape(self.models, -1)
+        """(models, n) sums of the trees' values for (features, n) columns of at most a slab.
+
+        Raises
+        ------
+        ValueError
+            For another number of features: compiled code would read what lies beyond them.
+        """
+        if len(features) != self.features:
+            raise ValueError(f"expected {self.features} features, got {len(features)}")
+        shape = len(self.ordered.feature) + len(self.among.feature), features.shape[1]
+        met = _scratch.array("met", shape, self.trees.remain.dtype)
+        total = np.zeros((self.models, shape[1]))
+        _looked(features, self.ordered, self.among, met)
+        _added_up(met, self.trees, total)
+        return total
 
 
-def _laid_out(trees: Sequence[Sequence[Tree]], features: int) -> Forest:
-    every = list(chain.from_iterable(trees))
-    leaves = max((len(tree.leaves) for tree in every), default=1)
-    kind = next(kind for kind in MASKS if np.iinfo(kind).bits >= leaves)
-    wanted = sorted({condition for tree in every for condition, _ in tree.splits}, key=_order)
-    place = {condition: n for n, condition in enumerate(wanted)}
-    most = max((len(tree.splits) for tree in every), default=0)
-    shape = (max(map(len, trees)), len(trees))
-    split = np.full((max(most, 1), *shape), len(wanted))
-    remain = np.full(split.shape, np.iinfo(kind).max, kind)
-    values = np.zeros((*shape, leaves))
-    for model, own in enumerate(trees):
-        for number, tree in enumerate(own):
-            values[number, model, : len(tree.leaves)] = tree.leaves
-            for nth, (condition, left) in enumerate(tree.splits):
-                split[nth, number, model] = place[condition]
-                remain[nth, number, model] ^= kind(left)
-    return Forest(
-        models=len(trees),
-        conditions=Conditions.of(wanted, features, kind),
-        split=split.reshape(len(split), -1),
-        remain=remain.reshape(len(split), -1, 1),
-        first=leaves * np.arange(shape[0] * shape[1])[:, None],
-        values=values.ravel(),
+def _look(columns: Matrix, ordered: Ordered, among: Among, met: Masks) -> None:
+    """Set all bits of (conditions, n) where a condition sends a row left, and none elsewhere."""
+    count = columns.shape[1]
+    every = ~met.dtype.type(0)
+    for place in range(len(ordered.feature)):
+        column = columns[ordered.feature[place]]
+        threshold, missing = ordered.threshold[place], ordered.missing[place]
+        for row in range(count):
+            value = column[row]
+            met[place, row] = every * ((value <= threshold) | (np.isnan(value) & missing))
+    for place in range(len(among.feature)):
+        column, left = columns[among.feature[place]], among.left[place]
+        for row in range(count):
+            value = column[row]
+            known = -1 < value < len(left)  # a missing one is not
+            met[len(ordered.feature) + place, row] = every * (known and left[int(value)])
+
+
+def _add_up(met: Masks, trees: Laid, total: Floats) -> None:
+    """Add the value of each row's leaf of each tree to the `total` of its model, (models, n)."""
+    count = met.shape[1]
+    alive = np.empty(count, met.dtype)
+    for tree in range(len(trees.model)):
+        splits = range(trees.first_split[tree], trees.first_split[tree + 1])
+        if count == 1:  # a loop over one row would cost several times what it does
+            word = ~met.dtype.type(0)
+            for split in splits:
+                word &= met[trees.condition[split], 0] | trees.remain[split]
+            alive[0] = word
+        else:
+            alive[:] = ~met.dtype.type(0)
+            for split in splits:
+                condition, remain = trees.condition[split], trees.remain[split]
+                for row in range(count):
+                    alive[row] &= met[condition, row] | remain
+        model, leaf = trees.model[tree], trees.first_leaf[tree]
+        for row in range(count):
+            bits = np.uint64(alive[row])
+            lowest = bits & (~bits + np.uint64(1))
+            place = _PLACES[(lowest * _DE_BRUIJN) >> np.uint64(58)]
+            total[model, row] += trees.values[leaf + place]
+
+
+_looked, _added_up = (njit(nogil=True)(each) for each in (_look, _add_up))
+
+
+def _laid_out(models: Sequence[Sequence[Tree]], place: dict[Condition, int]) -> Laid:
+    trees = list(chain.from_iterable(models))
+    most = max((len(tree.leaves) for tree in trees), default=1)
+    kind = next(kind for kind in MASKS if np.iinfo(kind).bits >= most)
+    splits = list(chain.from_iterable(tree.splits for tree in trees))
+    return Laid(
+        model=np.repeat(np.arange(len(models)), [len(own) for own in models]),
+        first_split=_begins([len(tree.splits) for tree in trees]),
+        first_leaf=_begins([len(tree.leaves) for tree in trees]),
+        condition=np.array([place[condition] for condition, _ in splits], np.int64),
+        remain=np.invert(np.array([left for _, left in splits], np.uint64)).astype(kind),
+        values=np.array(list(chain.from_iterable(tree.leaves for tree in trees)), float),
     )
+
+
+def _begins(lengths: Sequence[int]) -> Ints:
+    """(n + 1,) where each of n begins that come one after another, and where the last ends."""
+    found: Ints = np.append(0, np.cumsum(lengths)).astype(np.int64)
+    return found
 
 
 def _order(condition: Condition) -> tuple[bool, Condition]:

@@ -118,6 +118,11 @@ def _splits(booster):
         yield from walk(tree["tree_structure"])
 
 
+def test_a_forest_refuses_rows_of_other_features(rows, booster):
+    with pytest.raises(ValueError, match="expected 4 features, got 3"):
+        Forest.of([booster]).of_rows(rows[:, :3])
+
+
 def test_trees_with_linear_leaves_are_left_to_lightgbm(rows):
     whole = np.nan_to_num(rows)[:, [0, 1, 3]]
     data = lgb.Dataset(whole, label=(whole[:, 0] > 0).astype(float), params={"linear_tree": True})
