@@ -25,10 +25,8 @@ from experiments.close_truth import (
     END,
     HORIZONS,
     RATE,
-    SAID,
     TRUTH,
     WEEKS,
-    add_kinds,
     as_lines,
     as_table,
     open_deals_at,
@@ -37,7 +35,7 @@ from experiments.close_truth import (
     trained_on,
     truth_of,
 )
-from experiments.worlds import Dirt, KnownFirm, known_firm
+from experiments.worlds import SAID, Dirt, KnownFirm, add_kinds, known_firm
 from features.history import History
 from features.windows import Bools, Floats
 from training.learners import expit

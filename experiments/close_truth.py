@@ -12,7 +12,7 @@ How much can be achieved differs between firms: read the mean over several, and 
 models on the same firms. Most of what decides a deal stays hidden in the firms as they are drawn;
 `--telling` draws firms in which most of it shows in the CRM, to see what is lost in the learning;
 `--other` draws firms written apart from the demo (`experiments.other_world`), of which nothing can
-have been learned by heart.
+have been learned by heart, and `--slow` such whose deals live long.
 
 `--dirt-cost` trains each firm twice, on the export as it is and with all dirt that the export can
 have, and compares the shares on the same deals at the same instants: the true chances and the
@@ -37,7 +37,7 @@ from sklearn.base import clone
 from data.settings import Settings
 from data.sources import raw_tables
 from data.validation import validate
-from experiments.worlds import Dirt, Kind, KnownFirm, known_firm
+from experiments.worlds import SAID, Dirt, Kind, KnownFirm, add_kinds, known_firm
 from features.history import WON, History
 from features.windows import DAY, Floats
 from training.close import CloseModel, Panel, fit_close
@@ -69,7 +69,6 @@ SMALL = LGBMClassifier(
 )
 """LIGHTGBM, one a horizon: small trees, the plain setting that does best so far."""
 TRUTH, RATE = "truth", "rate"
-SAID = {Kind.PLAIN: "", Kind.TELLING: ", most of it telling", Kind.OTHER: ", written apart"}
 KEYS = ["week", "deal_id", "horizon"]
 
 
@@ -252,17 +251,6 @@ def main() -> None:
 def named(horizon: int) -> str:
     """A horizon in words."""
     return f"{horizon} days" if horizon else "ever"
-
-
-def add_kinds(parser: argparse.ArgumentParser) -> None:
-    """Let the command line choose the kind of firms."""
-    parser.set_defaults(kind=Kind.PLAIN)
-    kinds = parser.add_mutually_exclusive_group()
-    for kind, says in (
-        (Kind.TELLING, "firms of which the CRM tells much"),
-        (Kind.OTHER, "firms written apart from the demo"),
-    ):
-        kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=says)
 
 
 def as_lines(found: pd.DataFrame) -> str:

@@ -13,7 +13,8 @@ distribution. The figures of a firm are
 One firm's figures are noisy, for its history is one of many that it could have had: read the mean
 over several. Firms are drawn with the dirt that nearly every export has, or, with `--dirty`, with
 all kinds at once; the truth is that of the deals themselves, whatever was written down. `--other`
-draws firms written apart from the demo (`experiments.other_world`).
+draws firms written apart from the demo (`experiments.other_world`), `--slow` such whose deals live
+long, `--telling` those of the demo whose CRM tells much.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from rich.table import Table
 
 from data.sources import raw_tables
 from data.validation import validate
-from experiments.worlds import Dirt, Kind, KnownFirm, known_firm
+from experiments.worlds import SAID, Dirt, Kind, KnownFirm, add_kinds, known_firm
 from features.history import History
 from features.windows import Floats
 from training.bundle import Bundle
@@ -154,19 +155,18 @@ def main() -> None:
     parser.add_argument("--back", default="0,45", help="days before the end of the history")
     parser.add_argument("--draws", type=int, default=250, help="true futures")
     parser.add_argument("--dirty", action="store_true", help="with all kinds of dirt at once")
-    parser.add_argument("--other", action="store_true", help="firms written apart from the demo")
+    add_kinds(parser)
     asked = parser.parse_args()
-    kind = Kind.OTHER if asked.other else Kind.PLAIN
     console, rows = Console(width=120), []
     for seed in map(int, asked.seeds.split(",")):
-        drawn = firm(seed, asked.deals, dirty=asked.dirty, kind=kind)
+        drawn = firm(seed, asked.deals, dirty=asked.dirty, kind=asked.kind)
         for back in map(int, asked.back.split(",")):
             found = run(drawn, back, asked.draws)
             rows.append({"firm": seed, "days back": back, **asdict(found)})
             console.print(as_line(rows[-1]), markup=False, highlight=False, soft_wrap=True)
     frame = pd.DataFrame(rows)
     title = f"{asked.deals:,} deals, {len(frame)} forecasts"
-    table = Table(title=title + ", written apart" * asked.other + ", dirty" * asked.dirty)
+    table = Table(title=title + SAID[asked.kind] + ", dirty" * asked.dirty)
     for name in ("", *Judged.__dataclass_fields__):
         table.add_column(name, justify="right")
     for name, figures in (("mean", frame.mean()), ("median", frame.median())):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -22,6 +23,8 @@ MOOD = 0.2
 TOUCHES = 6.0
 """Factor on how much is logged."""
 YEARS = 3
+SLOWLY = 0.4
+"""Factor on the speed of a slow firm: wins take half a year, and some two."""
 
 
 class Dirt(StrEnum):
@@ -39,6 +42,15 @@ class Kind(StrEnum):
     PLAIN = "plain"
     TELLING = "telling"
     OTHER = "other"
+    SLOW = "slow"
+
+
+SAID = {
+    Kind.PLAIN: "",
+    Kind.TELLING: ", most of it telling",
+    Kind.OTHER: ", written apart",
+    Kind.SLOW: ", written apart and slow",
+}
 
 
 class KnownFirm(Protocol):
@@ -88,9 +100,11 @@ def known_firm(
     kind: Kind, seed: int, deals: int, end: pd.Timestamp, dirt: Dirt = Dirt.USUAL
 ) -> KnownFirm:
     """Draw a firm and let it live for YEARS until `end`."""
-    if kind == Kind.OTHER:
+    if kind in (Kind.OTHER, Kind.SLOW):
+        speed = SLOWLY if kind == Kind.SLOW else 1.0
+        kinds_of_dirt = other_dirt.KINDS[dirt]
         return OtherFirm.simulate(
-            seed, deals=deals, years=YEARS, end=end, dirt=other_dirt.KINDS[dirt]
+            seed, deals=deals, years=YEARS, end=end, dirt=kinds_of_dirt, speed=speed
         )
     world = World.draw(seed)
     world = telling(world) if kind == Kind.TELLING else world
@@ -135,3 +149,15 @@ def telling(world: World) -> World:
         touches=TOUCHES * world.touches,
         few_share=0.0,
     )
+
+
+def add_kinds(parser: argparse.ArgumentParser) -> None:
+    """Let the command line choose the kind of firms."""
+    parser.set_defaults(kind=Kind.PLAIN)
+    kinds = parser.add_mutually_exclusive_group()
+    for kind, says in (
+        (Kind.TELLING, "firms of which the CRM tells much"),
+        (Kind.OTHER, "firms written apart from the demo"),
+        (Kind.SLOW, "the same with deals that live two and a half times as long"),
+    ):
+        kinds.add_argument(f"--{kind}", dest="kind", action="store_const", const=kind, help=says)

@@ -6,8 +6,8 @@ targets; Sutton 1988, "Learning to predict by the methods of temporal difference
 competing risks). So every open deal teaches, no row waits for its whole horizon to pass, and a row
 enters only if the step ended before the data cut: that rule is the purge and it handles censoring.
 
-`ever` starts from rows watched long enough and is then iterated with the same step until it is
-consistent with itself.
+`ever` goes on from the last knot in such steps, as many as it takes until hardly anything is
+added: one where all is decided by then, several where deals live for years.
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ from training.trees import Matrix
 
 STEPS = {56: 28, 84: 28, 112: 28, 196: 84}
 """Length in days of the step by which each knot after the first builds on an earlier one."""
-EVER_STEP = 28
-EVER_ROUNDS = 2
+EVER_STEP = 84
+"""Length in days of the steps from the last knot on."""
+EVER_RISE = 0.01
+"""Share by which the mean `ever` rises in a step that is the last."""
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,7 @@ def fit_close(
 
     Parameters
     ----------
-    longest : days that stand for `ever`
+    longest : days that stand for `ever`: as far as its steps go
     until : fit knots of won up to this horizon only and of lost the first (a fold that is
         compared there needs no more); the last one then stands in for those after it
     """
@@ -150,7 +152,7 @@ def fit_close(
     # Two chains on two cores: threads inside each would only wait for one another.
     with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
         sides = [
-            pool.submit(_fit_side, panel, learner, prepared, kind, last)
+            pool.submit(_fit_side, panel, learner, prepared, kind, longest, last)
             for kind, last in ((WON, until), (LOST, until and KNOTS[0]))
         ]
         won, lost = (side.result() for side in sides)
@@ -160,7 +162,12 @@ def fit_close(
 
 
 def _fit_side(
-    panel: Panel, learner: Learner, prepared: Any, kind: int, until: int | None
+    panel: Panel,
+    learner: Learner,
+    prepared: Any,
+    kind: int,
+    longest: float,
+    until: int | None,
 ) -> list[Model]:
     """Models of one outcome at every knot and ever."""
     horizon = KNOTS[0]
@@ -177,10 +184,12 @@ def _fit_side(
     if until is not None:
         return [*models.values(), models[KNOTS[-1]]]
     ever, last = answers[KNOTS[-1]], models[KNOTS[-1]]
-    for _ in range(EVER_ROUNDS):
+    for _ in np.arange(KNOTS[-1], max(longest, KNOTS[-1] + 1), EVER_STEP):
         target, rows = _target(panel, kind, EVER_STEP, ever)
-        last = learner.fit(prepared, target, rows, last)
+        last, before = learner.fit(prepared, target, rows, last), ever
         ever = expit(learner.answers(prepared, last))
+        if ever.sum() < before.sum() * (1 + EVER_RISE):
+            break
     return [*models.values(), last]
 
 

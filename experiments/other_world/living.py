@@ -59,10 +59,11 @@ class OtherFirm:
         years: float,
         end: pd.Timestamp,
         dirt: frozenset[str] = frozenset(),
+        speed: float = 1.0,
     ) -> OtherFirm:
         """Live the years before `end`, midnight UTC, and export, with kinds of dirt."""
         days = round(365.25 * years)
-        firm = Firm.draw(seed, deals, days, end - pd.Timedelta(days=days))
+        firm = Firm.draw(seed, deals, days, end - pd.Timedelta(days=days), speed)
         found = cls(seed, days, end, firm, DRIFT in dirt)
         log = Log()
         found.live(days, log)

@@ -82,12 +82,14 @@ class Firm:
     ----------
     source, industry, region, owner : effect of each on the worth
     size, industry_of, region_of, hidden : of each account: log size, codes, what nobody enters
+    speed : factor on how fast deals progress, are signed and are given up
     arrivals : (days,) deals expected to be created a day
     work, signing, clearing : (days,) how much is done; factors on signing and on giving up
     source_share, drift : of each source: share of deals; by how much their worth may drift
     """
 
     start: pd.Timestamp
+    speed: float
     source: Floats
     industry: Floats
     region: Floats
@@ -104,7 +106,9 @@ class Firm:
     drift: Floats
 
     @classmethod
-    def draw(cls, seed: int, deals: int, days: int, start: pd.Timestamp) -> Firm:
+    def draw(
+        cls, seed: int, deals: int, days: int, start: pd.Timestamp, speed: float = 1.0
+    ) -> Firm:
         """Draw a firm that may expect so many deals in so many days."""
         rng = np.random.default_rng([seed, 0])
         dates = pd.date_range(start, periods=days + FUTURE_DAYS, freq="D")
@@ -119,6 +123,7 @@ class Firm:
         moved = rng.permutation([0.8, -0.8, *[0.0] * (len(SOURCES) - 2)])
         return cls(
             start=start,
+            speed=speed,
             source=rng.normal(0, 0.4, len(SOURCES)),
             industry=rng.normal(0, 0.25, len(INDUSTRIES)),
             region=rng.normal(0, 0.2, len(REGIONS)),
@@ -180,9 +185,9 @@ class Day:
 
 def live_a_day(firm: Firm, deals: Deals, day: int, rng: np.random.Generator) -> Day:
     """Move deals on by a day, in place; who is won or lost is left to be taken out."""
-    n, work = len(deals), firm.work[day]
+    n, work, speed = len(deals), firm.work[day], firm.speed
     deals.interest += SLOW_RETURN * (deals.worth - deals.interest) + STRAY * rng.normal(size=n)
-    drift = 0.03 * np.exp(deals.pace + 0.5 * deals.interest)
+    drift = 0.03 * speed * np.exp(deals.pace + 0.5 * deals.interest)
     deals.progress += work * drift + 0.08 * np.sqrt(work) * rng.normal(size=n)
     np.maximum(deals.progress, 0, out=deals.progress)
     last = np.array([len(stages) - 1 for stages in STAGES])[deals.pipeline]
@@ -190,8 +195,8 @@ def live_a_day(firm: Firm, deals: Deals, day: int, rng: np.random.Generator) -> 
     moved = reached > deals.reached
     deals.reached = np.maximum(deals.reached, reached)
     deals.amount[moved] += rng.normal(-0.02, 0.15, int(moved.sum()))
-    signs = 0.035 * work * firm.signing[day] * np.exp(0.7 * deals.interest)
-    leaves = 0.004 * firm.clearing[day] * np.exp(-0.9 * deals.interest)
+    signs = 0.035 * speed * work * firm.signing[day] * np.exp(0.7 * deals.interest)
+    leaves = 0.004 * speed * firm.clearing[day] * np.exp(-0.9 * deals.interest)
     chance = rng.random((2, n))
     won = (deals.reached == last) & (chance[0] < -np.expm1(-signs))
     lost = ~won & (chance[1] < -np.expm1(-leaves))

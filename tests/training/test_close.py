@@ -108,7 +108,7 @@ def test_closed_deals_of_a_panel_are_those_with_a_known_outcome(three):
 def fitted_targets(history, kind):
     """Targets of the rows that teach, by (deal, days back), of every fit of one outcome."""
     spy, panel = Spy(), panel_of(history)
-    models = _fit_side(panel, spy, spy.prepare(panel.features, panel.thin), kind, None)
+    models = _fit_side(panel, spy, spy.prepare(panel.features, panel.thin), kind, 365.0, None)
     assert len(models) == len(KNOTS) + 1
     back = (MICROS - panel.snapshots.time) // DAY
     return [
@@ -228,6 +228,23 @@ def test_constant_hazard_is_recovered(make_history):
         assert found.won_by(day).mean() == pytest.approx(0.4 * closed_by, abs=0.03)
         assert found.lost_by(day).mean() == pytest.approx(0.6 * closed_by, abs=0.03)
     assert found.won[:, -1].mean() == pytest.approx(0.4, abs=0.04)
+
+
+def test_ever_goes_as_far_as_deals_live(make_history):
+    """Closings take a year on average: at the last knot not half of them have come."""
+    rng = np.random.default_rng(1)
+    created = before(1_800) + pd.to_timedelta(rng.uniform(0, 1_800, 4_000), unit="D").round("s")
+    closed = created + pd.to_timedelta(rng.exponential(365, 4_000), unit="D").round("s")
+    deals = pd.DataFrame({"created": created, "closed": closed, "won": rng.random(4_000) < 0.4})
+    deals["closed"] = deals["closed"].where(deals["closed"] < CUT)
+    found = panel_of(make_history(deals))
+    age = (found.snapshots.time - MICROS) / DAY
+    found = replace(found, features=found.features.assign(age_days=age - age.min()))
+    curves = fit_close(found, Table(), 730.0).incidence(found.features.iloc[::50])
+    assert curves.won[:, -2].mean() == pytest.approx(0.4 * (1 - np.exp(-196 / 365)), abs=0.02)
+    assert curves.won[:, -1].mean() == pytest.approx(0.4 * (1 - np.exp(-2)), abs=0.03)
+    soon = fit_close(found, Table(), 280.0).incidence(found.features.iloc[::50])
+    assert soon.won[:, -1].mean() == pytest.approx(0.4 * (1 - np.exp(-280 / 365)), abs=0.03)
 
 
 def test_fold_stops_at_its_horizon_and_the_last_knot_stands_in_for_the_rest(panel):
