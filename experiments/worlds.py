@@ -24,7 +24,7 @@ TOUCHES = 6.0
 """Factor on how much is logged."""
 YEARS = 3
 SLOWLY = 0.4
-"""Factor on the speed of a slow firm: wins take half a year, and some two."""
+"""Factor on the speed of a slow firm: half of the wins take half a year or more."""
 
 
 class Dirt(StrEnum):

@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -184,7 +185,7 @@ def _fit_side(
     if until is not None:
         return [*models.values(), models[KNOTS[-1]]]
     ever, last = answers[KNOTS[-1]], models[KNOTS[-1]]
-    for _ in np.arange(KNOTS[-1], max(longest, KNOTS[-1] + 1), EVER_STEP):
+    for _ in range(max(1, ceil((longest - KNOTS[-1]) / EVER_STEP))):
         target, rows = _target(panel, kind, EVER_STEP, ever)
         last, before = learner.fit(prepared, target, rows, last), ever
         ever = expit(learner.answers(prepared, last))

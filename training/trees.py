@@ -3,15 +3,15 @@
 No row walks down a tree. Leaves are numbered from left to right, one bit each; every split has a
 mask of the leaves that are left when it sends a row to the right. What remains of all masks of
 the splits that do so has the row's leaf as its lowest bit. Conditions that several trees share are
-looked at once, and what is done is the same for all rows of a slab, which compiled code
-does to many rows in one instruction. Leaf values are added in the order of the trees, in double
-precision: the sums are those of LightGBM to the last bit.
+looked at once. All rows of a slab are treated alike, so that compiled code takes many of them in
+one instruction. Leaf values are added in the order of the trees, in double precision: the sums are
+those of LightGBM to the last bit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -22,6 +22,7 @@ from numba import njit
 
 from features.windows import Bools, Floats, Ints
 from training.scratch import Scratch
+from training.tree_dump import AMONG, LEFT, ZERO, Condition, Tree, order, trees_of
 
 SLAB = 128
 """Rows at once: as many as keep what is computed of them within the cache."""
@@ -30,88 +31,12 @@ MASKS = (np.uint8, np.uint16, np.uint32, np.uint64)
 Matrix = npt.NDArray[np.float32]
 Masks = npt.NDArray[Any]
 
-LEFT, RIGHT, ZERO, AMONG = range(4)
 _DE_BRUIJN = np.uint64(0x03F79D71B4CB0A89)
 _PLACES = np.zeros(64, np.int64)
 """Place of a number's only bit, by the top six bits of it times a de Bruijn sequence (Leiserson,
 Prokop and Randall 1998, "Using de Bruijn sequences to index a 1 in a computer word")."""
 _PLACES[[(int(_DE_BRUIJN) << bit) % 2**64 >> 58 for bit in range(64)]] = np.arange(64)
 _scratch = Scratch()
-
-
-class Condition(NamedTuple):
-    """When a split sends a row to the left.
-
-    Attributes
-    ----------
-    kind : LEFT, RIGHT or ZERO: the value is at most the threshold, where a missing value goes
-        left, goes right, or counts as 0; AMONG: the category is one of the codes (a missing, a
-        negative or an unknown one is not)
-    """
-
-    kind: int
-    feature: int
-    threshold: float
-    codes: tuple[int, ...] = ()
-
-
-@dataclass
-class Tree:
-    """A tree: values of its leaves from left to right, and its splits.
-
-    Attributes
-    ----------
-    splits : conditions, each with the leaves (as bits) that lie to its left
-    """
-
-    leaves: list[float] = field(default_factory=list)
-    splits: list[tuple[Condition, int]] = field(default_factory=list)
-
-
-def trees_of(booster: lgb.Booster) -> Iterator[Tree]:
-    """Trees of a booster.
-
-    Raises
-    ------
-    NotImplementedError
-        For what is not of this kind: linear leaves, zeros that are missing, over 64 leaves.
-    """
-    for told in booster.dump_model()["tree_info"]:
-        tree = Tree()
-        _gather(told["tree_structure"], tree)
-        if len(tree.leaves) > 64:
-            raise NotImplementedError(f"a tree of {len(tree.leaves)} leaves")
-        yield tree
-
-
-def _gather(node: dict[str, Any], tree: Tree) -> None:
-    if "leaf_coeff" in node or node.get("missing_type") == "Zero":
-        raise NotImplementedError("linear leaves, or zeros that are missing")
-    if "split_feature" not in node:
-        tree.leaves.append(float(node["leaf_value"]))
-        return
-    first = len(tree.leaves)
-    _gather(node["left_child"], tree)
-    tree.splits.append((_condition(node), (1 << len(tree.leaves)) - (1 << first)))
-    _gather(node["right_child"], tree)
-
-
-def _condition(node: dict[str, Any]) -> Condition:
-    feature = int(node["split_feature"])
-    if node["decision_type"] == "==":
-        codes = tuple(sorted(map(int, str(node["threshold"]).split("||"))))
-        return Condition(AMONG, feature, 0.0, codes)
-    # A column that was never missing in training takes a missing value for 0.
-    known = node["missing_type"] == "NaN"
-    kind = (LEFT if node["default_left"] else RIGHT) if known else ZERO
-    return Condition(kind, feature, float(_rounded_down(float(node["threshold"]))))
-
-
-def _rounded_down(threshold: float) -> np.float32:
-    """Largest float32 that is at most the threshold."""
-    largest = float(np.finfo(np.float32).max)
-    near = np.float32(np.clip(threshold, -largest, largest))
-    return near if float(near) <= threshold else np.nextafter(near, np.float32(-np.inf))
 
 
 class Ordered(NamedTuple):
@@ -203,7 +128,7 @@ class Forest:
         except NotImplementedError:
             return None
         splits = chain.from_iterable(tree.splits for own in trees for tree in own)
-        wanted = sorted({condition for condition, _ in splits}, key=_order)
+        wanted = sorted({condition for condition, _ in splits}, key=order)
         place = {condition: n for n, condition in enumerate(wanted)}
         return cls(
             len(trees),
@@ -304,7 +229,3 @@ def _begins(lengths: Sequence[int]) -> Ints:
     """(n + 1,) where each of n begins that come one after another, and where the last ends."""
     found: Ints = np.append(0, np.cumsum(lengths)).astype(np.int64)
     return found
-
-
-def _order(condition: Condition) -> tuple[bool, Condition]:
-    return condition.kind == AMONG, condition

@@ -27,3 +27,13 @@ def test_each_kind_is_drawn_and_tells_its_truth():
         assert set(firm.wins(asked, 2, draws=5)["month"]) <= {0, 1}
     dirty = [known_firm(Kind.OTHER, 3, 300, end, dirt).tables["deals"].columns for dirt in Dirt]
     assert ["contract_no" in columns for columns in dirty] == [False, False, False, True]
+
+
+def test_deals_of_a_slow_firm_take_longer_to_win():
+    end = pd.Timestamp("2025-02-01", tz="UTC")
+    days = []
+    for kind in (Kind.OTHER, Kind.SLOW):
+        deals = known_firm(kind, 3, 600, end, Dirt.NONE).tables["deals"]
+        won = deals[deals["is_won"].fillna(value=False).astype(bool)]
+        days.append((won["closed_at"] - won["created_at"]).dt.days.median())
+    assert days[1] > 1.8 * days[0]

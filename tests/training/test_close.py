@@ -212,16 +212,21 @@ def test_curves_of_every_tier_are_a_competing_risk_pair(bundles, panel):
         assert (found.won + found.lost <= 1 + 1e-9).all()
 
 
-def test_constant_hazard_is_recovered(make_history):
-    """Deals that close on any day with the same chance, four in ten won: the curves are known."""
-    rng = np.random.default_rng(0)
-    created = before(600) + pd.to_timedelta(rng.uniform(0, 600, 6000), unit="D").round("s")
-    closed = created + pd.to_timedelta(rng.exponential(50, 6000), unit="D").round("s")
-    deals = pd.DataFrame({"created": created, "closed": closed, "won": rng.random(6000) < 0.4})
+def of_constant_hazard(make_history, seed, count, days, mean):
+    """Panel of deals of so many days that close on any day alike, four in ten won."""
+    rng = np.random.default_rng(seed)
+    created = before(days) + pd.to_timedelta(rng.uniform(0, days, count), unit="D").round("s")
+    closed = created + pd.to_timedelta(rng.exponential(mean, count), unit="D").round("s")
+    deals = pd.DataFrame({"created": created, "closed": closed, "won": rng.random(count) < 0.4})
     deals["closed"] = deals["closed"].where(deals["closed"] < CUT)
     panel = panel_of(make_history(deals))
     age = (panel.snapshots.time - MICROS) / DAY
-    panel = replace(panel, features=panel.features.assign(age_days=age - age.min()))
+    return replace(panel, features=panel.features.assign(age_days=age - age.min()))
+
+
+def test_constant_hazard_is_recovered(make_history):
+    """The curves are known."""
+    panel = of_constant_hazard(make_history, 0, 6_000, 600, 50)
     found = fit_close(panel, Table(), 600.0).incidence(panel.features.iloc[::50])
     for day in KNOTS:
         closed_by = 1 - np.exp(-day / 50)
@@ -232,18 +237,12 @@ def test_constant_hazard_is_recovered(make_history):
 
 def test_ever_goes_as_far_as_deals_live(make_history):
     """Closings take a year on average: at the last knot not half of them have come."""
-    rng = np.random.default_rng(1)
-    created = before(1_800) + pd.to_timedelta(rng.uniform(0, 1_800, 4_000), unit="D").round("s")
-    closed = created + pd.to_timedelta(rng.exponential(365, 4_000), unit="D").round("s")
-    deals = pd.DataFrame({"created": created, "closed": closed, "won": rng.random(4_000) < 0.4})
-    deals["closed"] = deals["closed"].where(deals["closed"] < CUT)
-    found = panel_of(make_history(deals))
-    age = (found.snapshots.time - MICROS) / DAY
-    found = replace(found, features=found.features.assign(age_days=age - age.min()))
-    curves = fit_close(found, Table(), 730.0).incidence(found.features.iloc[::50])
+    panel = of_constant_hazard(make_history, 1, 4_000, 1_800, 365)
+    asked = panel.features.iloc[::50]
+    curves = fit_close(panel, Table(), 730.0).incidence(asked)
     assert curves.won[:, -2].mean() == pytest.approx(0.4 * (1 - np.exp(-196 / 365)), abs=0.02)
     assert curves.won[:, -1].mean() == pytest.approx(0.4 * (1 - np.exp(-2)), abs=0.03)
-    soon = fit_close(found, Table(), 280.0).incidence(found.features.iloc[::50])
+    soon = fit_close(panel, Table(), 280.0).incidence(asked)
     assert soon.won[:, -1].mean() == pytest.approx(0.4 * (1 - np.exp(-280 / 365)), abs=0.03)
 
 
