@@ -9,6 +9,7 @@ from features.catalogue import feature
 from features.fiscal import (
     days_to_month_end,
     days_to_quarter_end,
+    last_days_ahead,
     month_of,
     year_share,
     years_since_2000,
@@ -17,6 +18,13 @@ from features.groups import everyone
 from features.windows import Floats
 
 WHY = "Deals close when the books do."
+RUSH_QUARTER, RUSH_MONTH = 7, 4
+"""Last days of a quarter and of a month, in which much is closed.
+
+How many of them lie ahead is counted for the first horizons at which models answer
+(`training.incidence.KNOTS`): it jumps where the end of the period comes within the horizon, which
+lines of few bends in the distance from that end cannot follow.
+"""
 
 
 @once
@@ -52,6 +60,29 @@ def month_end_days(at: At) -> Floats:
 def quarter_end_days(at: At) -> Floats:
     """By the fiscal start month of the settings."""
     return days_to_quarter_end(at.time, at.history.settings.fiscal_year_start_month)
+
+
+def _quarter_rush(at: At, days: int) -> Floats:
+    start_month = at.history.settings.fiscal_year_start_month
+    return last_days_ahead(at.time, days, "quarter", RUSH_QUARTER, start_month)
+
+
+@feature("calendar", "days", "of the next 28 days, those in the last week of a quarter", why=WHY)
+def quarter_rush_28d_days(at: At) -> Floats:
+    """By the fiscal start month of the settings."""
+    return _quarter_rush(at, 28)
+
+
+@feature("calendar", "days", "of the next 56 days, those in the last week of a quarter", why=WHY)
+def quarter_rush_56d_days(at: At) -> Floats:
+    """By the fiscal start month of the settings."""
+    return _quarter_rush(at, 56)
+
+
+@feature("calendar", "days", "of the next 28 days, the last four of a month", why=WHY)
+def month_rush_28d_days(at: At) -> Floats:
+    """All four but where the month ends some days after."""
+    return last_days_ahead(at.time, 28, "month", RUSH_MONTH)
 
 
 @feature(

@@ -54,6 +54,21 @@ def days_to_quarter_end(at: Ints, start_month: int = 1) -> Floats:
     return (_begin(_next_quarter(at, start_month)) - at) / DAY
 
 
+def last_days_ahead(
+    at: Ints, days: int, period: Period, last: int, start_month: int = 1
+) -> Floats:
+    """(n,) how many of the `days` days from each instant on are among the `last` of a period."""
+    step = 1 if period == "month" else 3
+    months = _months(at) + 1 if period == "month" else _next_quarter(at, start_month)
+    until, found = at + days * DAY, np.zeros(len(at))
+    # A period of 28 days, the shortest month, may end as often as this in so many days.
+    for _ in range(1 + days // (28 * step)):
+        end = _begin(months)
+        found += np.maximum(np.minimum(until, end) - np.maximum(at, end - last * DAY), 0) / DAY
+        months = months + step
+    return found
+
+
 def month_in_quarter(at: Ints, start_month: int = 1) -> Ints:
     """(n,) 0, 1 or 2: first, second or third month of the fiscal quarter."""
     return (_months(at) - (start_month - 1)) % 3

@@ -7,12 +7,14 @@ import pandas as pd
 import pytest
 
 from data.tables import Tables
+from features.fiscal import days_to_quarter_end, last_days_ahead
 from features.history import LOST, WON, History
 from features.snapshots import panel as weekly
 from features.windows import DAY
 from training.close import CloseModel, _fit_side, fit_close, make_panel
 from training.incidence import KNOTS
 from training.learners import Learner, Model, expit
+from training.logistic import Logistic
 from training.table import Table
 from training.tiers import learner_of
 from training.train import train
@@ -244,6 +246,27 @@ def test_ever_goes_as_far_as_deals_live(make_history):
     assert curves.won[:, -1].mean() == pytest.approx(0.4 * (1 - np.exp(-2)), abs=0.03)
     soon = fit_close(panel, Table(), 280.0).incidence(asked)
     assert soon.won[:, -1].mean() == pytest.approx(0.4 * (1 - np.exp(-280 / 365)), abs=0.03)
+
+
+def test_rush_at_the_end_of_the_quarter_is_expected_once_it_is_within_reach(make_history):
+    """Deals close five times as often in the last week of a quarter; all else is chance."""
+    rng, days, count = np.random.default_rng(2), 1_100, 6_000
+    at = MICROS + np.arange(-days, 120) * DAY
+    hazard = np.where(days_to_quarter_end(at) <= 7, 0.05, 0.01)
+    passed = np.concatenate([[0.0], np.cumsum(hazard)])
+    born = rng.integers(0, days, count)
+    died = np.searchsorted(passed, passed[born] + rng.exponential(1.0, count)) - rng.random(count)
+    closed = before(days) + pd.to_timedelta(died, unit="D").round("s")
+    deals = pd.DataFrame({"created": before(days) + pd.to_timedelta(born, unit="D")})
+    panel = panel_of(make_history(deals.assign(closed=closed.where(closed < CUT), won=True)))
+    when = panel.snapshots.time
+    rush = {f"rush_{n}": last_days_ahead(when, n, "quarter", 7) for n in KNOTS[:2]}
+    asked = pd.DataFrame({"left": days_to_quarter_end(when), **rush})
+    found = fit_close(replace(panel, features=asked), Logistic(), 365.0).incidence(asked)
+    first = (when - at[0]) // DAY
+    for knot in KNOTS[:2]:
+        true = 1 - np.exp(passed[first] - passed[first + knot])
+        assert np.abs(found.won_by(knot)[:, 0] - true).max() < 0.06
 
 
 def test_fold_stops_at_its_horizon_and_the_last_knot_stands_in_for_the_rest(panel):
