@@ -39,9 +39,12 @@ from training.yardsticks import usual_waits
 
 MANY_ROWS = 100_000
 MOST_ROWS = 150_000
-SEASONS_DAYS = 5 * 365
-"""Shorter histories have met each season a few times: features of it would tell single dates."""
-SEASONAL = ("month", "season_sine", "season_cosine")
+MET_TOO_SELDOM: tuple[tuple[int, tuple[str, ...]], ...] = (
+    (365, ("quarter_rush_28d_days", "quarter_rush_56d_days", "month_rush_28d_days")),
+    (5 * 365, ("month", "season_sine", "season_cosine")),
+)
+"""Days of history below which features of the calendar would tell single dates: what jumps at the
+end of a quarter or a month, or a season, has been met a few times only."""
 STEPS = ORIGINS + 8
 """Steps that `train` reports, with the logging that follows it."""
 LONGEST, SHORTEST = 730.0, 84.0
@@ -150,11 +153,12 @@ def model_features(
     history: History, vocabulary: Vocabulary, distrusted: dict[str, str], rows: Snapshots
 ) -> list[str]:
     """Names of the features that a model may read on these rows."""
-    short = len(rows) == 0 or np.ptp(rows.time) < SEASONS_DAYS * DAY
+    length = np.ptp(rows.time) if len(rows) else 0
+    dates = [name for days, names in MET_TOO_SELDOM if length < days * DAY for name in names]
     return [
         name
         for name, feature in available_features(history, vocabulary).items()
-        if feature.for_models and trusted(feature, distrusted) and not (short and name in SEASONAL)
+        if feature.for_models and trusted(feature, distrusted) and name not in dates
     ]
 
 

@@ -10,6 +10,8 @@ from data.tables import Tables
 from features.catalogue import CATALOGUE
 from features.history import History
 from features.trust import filled_later
+from features.vocabulary import learn_vocabulary
+from features.windows import DAY
 from training.averaging import USUAL_WEIGHT, averaged
 from training.learners import Blend
 from training.logistic import Logistic
@@ -23,6 +25,7 @@ from training.train import (
     choose,
     informative,
     longest_horizon,
+    model_features,
     train,
 )
 from training.validation import Verdict
@@ -183,6 +186,18 @@ def test_columns_that_never_vary_are_left_out():
     )
     assert list(informative(frame)) == ["age_days", "gap"]
     assert list(informative(frame.iloc[:1])) == ["age_days"]
+
+
+@pytest.mark.parametrize(
+    ("years", "met"),
+    [(0.9, set()), (1.2, {"quarter_rush_28d_days"}), (5.1, {"quarter_rush_28d_days", "month"})],
+)
+def test_calendar_that_has_been_met_too_seldom_is_not_read(history, cut, panel, years, met):
+    rows = panel.snapshots.take(np.arange(2))
+    rows = replace(rows, time=np.array([cut - int(years * 365) * DAY, cut]))
+    names = model_features(history, learn_vocabulary(history, cut), {}, rows)
+    assert set(names) & {"quarter_rush_28d_days", "month"} == met
+    assert {"quarter_end_days", "month_end_days"} <= set(names)
 
 
 def test_longest_horizon_is_that_of_the_history_and_two_years_at_most(panel):
