@@ -202,15 +202,21 @@ class Past:
         """Days from the first snapshot to the as-of."""
         return (self.as_of - int(self.snapshots.time.min())) / DAY if len(self.snapshots) else 0.0
 
-    def at(self, cut: int, window_days: int = MONTH_DAYS) -> Known:
-        """Cut the past at an origin; `window_days` of snapshots after it are asked."""
+    def at(self, cut: int, window_days: int = MONTH_DAYS, like: Snapshots | None = None) -> Known:
+        """Cut the past at an origin; `window_days` of snapshots after it are asked.
+
+        Of the calendar is read what rows `like` these tell enough of, by default those before it:
+        where a later origin tests its model at an earlier one, it reads the same in both.
+        """
         time = self.snapshots.time
         vocabulary = learn_vocabulary(self.history, cut)
         past = np.flatnonzero(time <= cut)
         asked = np.flatnonzero((time >= cut) & (time < cut + window_days * DAY))
         before = self.snapshots.take(past)
         distrusted = filled_later(self.history, cut)
-        names = model_features(self.history, vocabulary, distrusted, before)
+        names = model_features(
+            self.history, vocabulary, distrusted, before if like is None else like
+        )
         features = informative(self._features(vocabulary, past, names))
         columns = list(features.columns)
         registry = available_features(self.history, vocabulary)

@@ -55,8 +55,8 @@ class Served(Contender):
     learner: LearnerOf = learner_of
     usual: float = USUAL_WEIGHT
     tiers: dict[int, Tier] = field(default_factory=dict)
-    _fits: dict[tuple[int, Tier], tuple[CloseModel, CloseModel, int | None]] = field(
-        default_factory=dict
+    _fits: dict[tuple[int, Tier, tuple[str, ...]], tuple[CloseModel, CloseModel, int | None]] = (
+        field(default_factory=dict)
     )
 
     def fit(self, known: Known, horizons: Sequence[int]) -> Answer:
@@ -74,13 +74,14 @@ class Served(Contender):
         self, known: Known, tier: Tier, until: int | None
     ) -> tuple[CloseModel, CloseModel]:
         """Model and table; a fit of all knots also answers who asks for the first ones."""
-        found = self._fits.get((known.cut, tier))
+        key = (known.cut, tier, tuple(known.panel.features.columns))
+        found = self._fits.get(key)
         if found is not None and found[2] in {None, until}:
             return found[:2]
         learner = self.learner(tier, known.categorical, known.closed)
         close = fit_close(known.panel, learner, known.longest, until)
         table = fit_close(known.panel, Table(), known.longest, until)
-        self._fits[known.cut, tier] = (close, table, until)
+        self._fits[key] = (close, table, until)
         return close, table
 
     def _verdict(self, known: Known, tier: Tier) -> Verdict | None:
@@ -94,7 +95,7 @@ class Served(Contender):
         self, known: Known, cut: int, tier: Tier, horizons: tuple[int, ...]
     ) -> OutOfTime | None:
         """What an earlier origin says of the weeks after it, whose outcomes are known by now."""
-        earlier = self.past.at(cut, WINDOWS[horizons[-1]])
+        earlier = self.past.at(cut, WINDOWS[horizons[-1]], known.panel.snapshots)
         panel = earlier.panel
         if panel.closed_deals < LEAST_CLOSED or not panel.outcomes.known(horizons[-1]).any():
             return None
