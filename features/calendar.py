@@ -18,6 +18,9 @@ from features.groups import everyone
 from features.windows import Floats
 
 WHY = "Deals close when the books do."
+SEASON_DAYS, RUSH_DAYS = 5 * 365, 365
+"""Days of history from which models read what comes round with the year, and what jumps at the
+ends of quarters and months."""
 RUSH_QUARTER, RUSH_MONTH = 7, 4
 """Last days of a quarter and of a month, in which much is closed.
 
@@ -32,19 +35,21 @@ def _year_share(at: At) -> Floats:
     return year_share(at.time)
 
 
-@feature("calendar", "month 1-12", "month of the year")
+@feature("calendar", "month 1-12", "month of the year", least_days=SEASON_DAYS)
 def month(at: At) -> Floats:
     """Season, as trees see it."""
     return month_of(at.time)
 
 
-@feature("calendar", "sine", "season, first half of the year against the second")
+@feature(
+    "calendar", "sine", "season, first half of the year against the second", least_days=SEASON_DAYS
+)
 def season_sine(at: At) -> Floats:
     """Sine of the day of the year, without a jump."""
     return np.sin(2 * np.pi * _year_share(at))
 
 
-@feature("calendar", "cosine", "season, winter against summer")
+@feature("calendar", "cosine", "season, winter against summer", least_days=SEASON_DAYS)
 def season_cosine(at: At) -> Floats:
     """Cosine of the day of the year, without a jump."""
     return np.cos(2 * np.pi * _year_share(at))
@@ -67,21 +72,39 @@ def _quarter_rush(at: At, days: int) -> Floats:
     return last_days_ahead(at.time, days, "quarter", RUSH_QUARTER, start_month)
 
 
-@feature("calendar", "days", "of the next 28 days, those in the last week of a quarter", why=WHY)
+@feature(
+    "calendar",
+    "days",
+    "of the next 28 days, those in the last week of a quarter",
+    why=WHY,
+    least_days=RUSH_DAYS,
+)
 def quarter_rush_28d_days(at: At) -> Floats:
     """By the fiscal start month of the settings."""
     return _quarter_rush(at, 28)
 
 
-@feature("calendar", "days", "of the next 56 days, those in the last week of a quarter", why=WHY)
+@feature(
+    "calendar",
+    "days",
+    "of the next 56 days, those in the last week of a quarter",
+    why=WHY,
+    least_days=RUSH_DAYS,
+)
 def quarter_rush_56d_days(at: At) -> Floats:
     """By the fiscal start month of the settings."""
     return _quarter_rush(at, 56)
 
 
-@feature("calendar", "days", "of the next 28 days, the last four of a month", why=WHY)
+@feature(
+    "calendar",
+    "days",
+    "of the next 28 days, those in the last four of a month",
+    why=WHY,
+    least_days=RUSH_DAYS,
+)
 def month_rush_28d_days(at: At) -> Floats:
-    """All four but where the month ends some days after."""
+    """Fewer than four where the 28 days end before the month does."""
     return last_days_ahead(at.time, 28, "month", RUSH_MONTH)
 
 

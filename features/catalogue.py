@@ -36,6 +36,8 @@ class Feature:
     needs : the `table.column` or `deal_history.property` without which the feature is switched off
     categorical : the values are codes of the vocabulary, not quantities
     reads : columns that it reads besides, where there are any
+    least_days : days of history below which no model reads it: what comes round with the calendar
+        would tell single dates where it has been met a few times only
     why : what it tells about a deal, in a phrase a sales person would use
     for_models : False for what only people and reasons read: a level that moves with the firm's
         age (a count of closings, a win rate of all time) tells a model the date; others say in
@@ -52,6 +54,7 @@ class Feature:
     categorical: bool = False
     for_models: bool = True
     reads: tuple[str, ...] = ()
+    least_days: int = 0
 
     def available(self, history: History) -> bool:
         """Tell whether the history holds what the feature needs."""
@@ -81,13 +84,14 @@ def feature(
     categorical: bool = False,
     for_models: bool = True,
     reads: Iterable[str] = (),
+    least_days: int = 0,
 ) -> Callable[[Compute], Compute]:
     """Register a function as the feature of its name."""
 
     def add(compute: Compute) -> Compute:
         name = compute.__name__
         said = (family, unit, meaning, compute, tuple(needs), why, categorical, for_models)
-        register(Feature(name, *said, tuple(reads)))
+        register(Feature(name, *said, tuple(reads), least_days))
         return compute
 
     return add

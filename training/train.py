@@ -39,12 +39,6 @@ from training.yardsticks import usual_waits
 
 MANY_ROWS = 100_000
 MOST_ROWS = 150_000
-MET_TOO_SELDOM: tuple[tuple[int, tuple[str, ...]], ...] = (
-    (365, ("quarter_rush_28d_days", "quarter_rush_56d_days", "month_rush_28d_days")),
-    (5 * 365, ("month", "season_sine", "season_cosine")),
-)
-"""Days of history below which features of the calendar would tell single dates: what jumps at the
-end of a quarter or a month, or a season, has been met a few times only."""
 STEPS = ORIGINS + 8
 """Steps that `train` reports, with the logging that follows it."""
 LONGEST, SHORTEST = 730.0, 84.0
@@ -154,11 +148,12 @@ def model_features(
 ) -> list[str]:
     """Names of the features that a model may read on these rows."""
     length = np.ptp(rows.time) if len(rows) else 0
-    dates = [name for days, names in MET_TOO_SELDOM if length < days * DAY for name in names]
     return [
         name
         for name, feature in available_features(history, vocabulary).items()
-        if feature.for_models and trusted(feature, distrusted) and name not in dates
+        if feature.for_models
+        and trusted(feature, distrusted)
+        and length >= feature.least_days * DAY
     ]
 
 

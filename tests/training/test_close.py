@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 
 from data.tables import Tables
-from features.fiscal import days_to_quarter_end, last_days_ahead
+from features.fiscal import days_to_quarter_end
 from features.history import LOST, WON, History
+from features.pipeline import compute_features
 from features.snapshots import panel as weekly
+from features.vocabulary import learn_vocabulary
 from features.windows import DAY
 from training.close import CloseModel, _fit_side, fit_close, make_panel
 from training.incidence import KNOTS
@@ -258,12 +260,12 @@ def test_rush_at_the_end_of_the_quarter_is_expected_once_it_is_within_reach(make
     died = np.searchsorted(passed, passed[born] + rng.exponential(1.0, count)) - rng.random(count)
     closed = before(days) + pd.to_timedelta(died, unit="D").round("s")
     deals = pd.DataFrame({"created": before(days) + pd.to_timedelta(born, unit="D")})
-    panel = panel_of(make_history(deals.assign(closed=closed.where(closed < CUT), won=True)))
-    when = panel.snapshots.time
-    rush = {f"rush_{n}": last_days_ahead(when, n, "quarter", 7) for n in KNOTS[:2]}
-    asked = pd.DataFrame({"left": days_to_quarter_end(when), **rush})
+    history = make_history(deals.assign(closed=closed.where(closed < CUT), won=True))
+    panel, vocabulary = panel_of(history), learn_vocabulary(history, MICROS)
+    names = ["quarter_end_days", *(f"quarter_rush_{knot}d_days" for knot in KNOTS[:2])]
+    asked = compute_features(history, vocabulary, panel.snapshots, names)
     found = fit_close(replace(panel, features=asked), Logistic(), 365.0).incidence(asked)
-    first = (when - at[0]) // DAY
+    first = (panel.snapshots.time - at[0]) // DAY
     for knot in KNOTS[:2]:
         true = 1 - np.exp(passed[first] - passed[first + knot])
         assert np.abs(found.won_by(knot)[:, 0] - true).max() < 0.06

@@ -89,3 +89,13 @@ def test_earlier_origins_are_judged_by_what_had_come_by_then(past, known, monkey
         closed = np.isfinite(later.days)
         assert (asked.time < known.cut).all()
         assert (asked.time[closed] + later.days[closed] * 86_400e6 < known.cut).all()
+
+
+def test_what_is_fitted_at_an_origin_is_kept_apart_by_the_columns_that_it_reads(past, known):
+    served = Served(past, learner=quick)
+    few = known.panel.snapshots.take(np.arange(1))
+    shorter = past.at(known.cut, like=few)
+    assert len(shorter.panel.features.columns) < len(known.panel.features.columns)
+    one, other = (served._fitted(each, "blend", None) for each in (known, shorter))
+    assert one[0] is not other[0]
+    assert served._fitted(known, "blend", None)[0] is one[0]
