@@ -213,13 +213,13 @@ def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 def write_frame(frame: pd.DataFrame, path: Path) -> None:
     """Write Parquet or CSV by the ending, whole or not at all."""
-    partial = path.with_name(path.name + ".partial")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".csv":
-        frame.to_csv(partial, index=False)
-    else:
-        frame.to_parquet(partial, index=False)
-    partial.replace(path)
+    from data.whole import whole
+
+    with whole(path) as partial:
+        if path.suffix == ".csv":
+            frame.to_csv(partial, index=False)
+        else:
+            frame.to_parquet(partial, index=False)
     err.print(f"{len(frame):,} rows written to {path}", markup=False)
 
 

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from data.merging import Change
+from data.whole import write_whole
 
 FORMAT = 1
 ID_LENGTH = 12
@@ -102,12 +103,7 @@ def _version(entry: dict[str, object]) -> Version:
 def write_manifest(path: Path, versions: list[Version]) -> None:
     """Replace the manifest at once: a reader, or a crash, sees the old one or the new one."""
     content = {"format": FORMAT, "versions": [asdict(version) for version in versions]}
-    partial = path.with_suffix(".tmp")
-    with partial.open("w", encoding="utf-8") as stream:
-        json.dump(content, stream, ensure_ascii=False, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    partial.replace(path)
+    write_whole(json.dumps(content, ensure_ascii=False, indent=1), path)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

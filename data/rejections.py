@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from data.whole import write_whole
+
 FILE = "rejected.json"
 
 
@@ -54,11 +56,8 @@ class Rejections:
 
 def keep_rejections(workspace: Path, rejections: Rejections) -> None:
     """Write what was left out, whole or not at all; the last import's takes its place."""
-    workspace.mkdir(parents=True, exist_ok=True)
-    partial = workspace / f"{FILE}.tmp"
     text = json.dumps(asdict(rejections), ensure_ascii=False, indent=1)
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(workspace / FILE)
+    write_whole(text, workspace / FILE)
 
 
 def read_rejections(workspace: Path) -> Rejections | None:

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from optuna.trial import FrozenTrial, TrialState
 from plotly.offline import get_plotlyjs
 
+from data.whole import write_whole
 from experiments.tuning import (
     FINISHED,
     SPACE,
@@ -29,15 +30,11 @@ ENDED = {TrialState.COMPLETE: "at the end", TrialState.PRUNED: "given up"}
 
 def write_page(study: optuna.Study, arena: Arena, said: str, folder: Path) -> Path:
     """Write the report into a folder, whole or not at all; the path of its page."""
-    folder.mkdir(parents=True, exist_ok=True)
     templates = Environment(
         loader=FileSystemLoader(HERE), autoescape=True, undefined=StrictUndefined
     )
     text = templates.get_template(PAGE).render(**_content(study, arena, said))
-    partial = folder / (PAGE + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(folder / PAGE)
-    return folder / PAGE
+    return write_whole(text, folder / PAGE)
 
 
 def _content(study: optuna.Study, arena: Arena, said: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from data.whole import whole, write_whole
 from training.backtest import Backtest
 from training.backtest_findings import Findings
 from training.backtest_plots import plots
@@ -161,7 +162,6 @@ def write_report(test: Backtest, found: Findings, folder: Path) -> dict[str, Pat
     -------
     Paths by file name.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     page = render(test, found)
     tables = {
         "contenders.csv": found.summary,
@@ -169,16 +169,8 @@ def write_report(test: Backtest, found: Findings, folder: Path) -> dict[str, Pat
         "top_tenth.csv": found.lists,
         **{f"segments_{named(h)}.csv": frame for h, frame in found.segments.items()},
     }
-    paths = {PAGE: folder / PAGE, ROWS: folder / ROWS}
-    for name, frame in tables.items():
-        paths[name] = folder / name
-        frame.to_csv(_partial(paths[name]), index=False)
-    _partial(paths[PAGE]).write_text(page, encoding="utf-8")
-    test.to_frame().to_parquet(_partial(paths[ROWS]), index=False)
-    for path in paths.values():
-        _partial(path).replace(path)
-    return paths
-
-
-def _partial(path: Path) -> Path:
-    return path.with_name(path.name + ".partial")
+    with whole(folder / ROWS) as partial:
+        test.to_frame().to_parquet(partial, index=False)
+    texts = {PAGE: page, **{name: frame.to_csv(index=False) for name, frame in tables.items()}}
+    written = {name: write_whole(text, folder / name) for name, text in texts.items()}
+    return {ROWS: folder / ROWS, **written}

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from data.whole import write_whole
 from training.backtest_plots import ACCENT, BAND, INK, MUTED
 from training.fallback import FALL_BACK
 from training.revenue_figures import NAME, OURS, Revenue, floor, rivals_of
@@ -237,7 +238,6 @@ def render(found: Revenue) -> str:
 
 def write_revenue(found: Revenue, folder: Path) -> dict[str, Path]:
     """Write the page and the tables as CSV, each whole or not at all; paths by file name."""
-    folder.mkdir(parents=True, exist_ok=True)
     texts = {
         PAGE: render(found),
         "forecasts.csv": found.rows.to_csv(index=False),
@@ -245,12 +245,7 @@ def write_revenue(found: Revenue, folder: Path) -> dict[str, Path]:
         "differences.csv": found.differences.to_csv(index=False),
         "terms.csv": found.terms.to_csv(index=False),
     }
-    paths = {}
-    for name, text in texts.items():
-        partial = folder / f"{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        paths[name] = partial.replace(folder / name)
-    return paths
+    return {name: write_whole(text, folder / name) for name, text in texts.items()}
 
 
 def log_revenue(tracker: Tracker, found: Revenue, files: Mapping[str, Path]) -> str:

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
+from data.whole import write_whole
 from features.windows import Floats
 from training.fallback import CANDIDATES, FALL_BACK
 from training.revenue_fallback import fallbacks, weight
@@ -95,10 +96,7 @@ def learned_terms(rows: pd.DataFrame, terms: pd.DataFrame, as_of: int) -> dict[s
 
 def keep_terms(terms: Mapping[str, float], folder: Path) -> Path:
     """Write the terms for bundles to come, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{TERMS_FILE}.partial"
-    partial.write_text(json.dumps(dict(terms)), encoding="utf-8")
-    return partial.replace(folder / TERMS_FILE)
+    return write_whole(json.dumps(dict(terms)), folder / TERMS_FILE)
 
 
 def kept_terms(folder: Path, cut: int) -> dict[str, float]:
