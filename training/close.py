@@ -65,6 +65,11 @@ class Panel:
         """Deals of the panel whose outcome is known."""
         return len(np.unique(self.snapshots.deal[self.outcomes.kind > 0]))
 
+    def closed_before(self, instant: int) -> int:
+        """Deals of the panel that were closed before an instant (microseconds)."""
+        closed = self.snapshots.time + self.outcomes.days * DAY < instant
+        return len(np.unique(self.snapshots.deal[closed]))
+
 
 def make_panel(history: History, snapshots: Snapshots, features: pd.DataFrame, cut: int) -> Panel:
     """Join features with the outcomes known before `cut` (microseconds)."""

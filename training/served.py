@@ -12,10 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from features.outcomes import outcomes
-from features.windows import DAY
 from training.averaging import USUAL_WEIGHT
 from training.close import CloseModel, fit_close
 from training.learners import Learner
@@ -86,7 +83,7 @@ class Served(Contender):
 
     def _verdict(self, known: Known, tier: Tier) -> Verdict | None:
         """What validation on earlier origins says, as in `training.validation`."""
-        horizons = horizons_for(float(np.ptp(known.panel.snapshots.time)) / DAY)
+        horizons = horizons_for(known.panel)
         folds = [self._fold(known, cut, tier, horizons) for cut in origins_for(known.panel)]
         found = [fold for fold in folds if fold is not None]
         return judge(joined(found), self.usual) if found else None

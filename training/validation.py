@@ -39,6 +39,9 @@ ROWS_BESIDE = 100_000
 13.7 GiB instead of 12 at most."""
 LEAST_CLOSED = 30
 """Closed deals that an origin must know before a model is fitted there."""
+LEAST_KNOWN = 0.5
+"""Share of the closed deals of today that the newest origin must know to be judged at the long
+horizon: of a firm that has doubled since, it tells what a model could do with another history."""
 
 
 @dataclass(frozen=True)
@@ -108,20 +111,23 @@ class Verdict:
         return {**asdict(self), "figures": {str(h): f for h, f in self.figures.items()}}
 
 
-def horizons_for(history_days: float) -> tuple[int, ...]:
+def horizons_for(panel: Panel) -> tuple[int, ...]:
     """Horizons that a history is long enough to be judged at."""
-    return (SHORT, LONG) if history_days >= 4 * LONG else (SHORT,)
+    if not len(panel) or np.ptp(panel.snapshots.time) < 4 * LONG * DAY:
+        return (SHORT,)
+    known = panel.closed_before(_origin(panel.cut, LONG, 1))
+    return (SHORT, LONG) if known >= LEAST_KNOWN * panel.closed_deals else (SHORT,)
 
 
 def origins_for(panel: Panel) -> list[int]:
     """Data cuts of the validation, newest first; their windows touch, all outcomes mature."""
-    longest = _horizons(panel)[-1]
-    window = WINDOWS[longest]
-    return [panel.cut - (longest + k * window) * DAY for k in range(1, ORIGINS + 1)]
+    longest = horizons_for(panel)[-1]
+    return [_origin(panel.cut, longest, number) for number in range(1, ORIGINS + 1)]
 
 
-def _horizons(panel: Panel) -> tuple[int, ...]:
-    return horizons_for(float(np.ptp(panel.snapshots.time)) / DAY if len(panel) else 0.0)
+def _origin(cut: int, longest: int, number: int) -> int:
+    """Instant of the first, second ... newest origin."""
+    return cut - (longest + number * WINDOWS[longest]) * DAY
 
 
 def validate(
@@ -148,7 +154,7 @@ def validate(
 
 
 def _one_origin(history: History, panel: Panel, learner: Learner, cut: int) -> OutOfTime | None:
-    horizons = _horizons(panel)
+    horizons = horizons_for(panel)
     past = np.flatnonzero(panel.snapshots.time <= cut)
     known = make_panel(history, panel.snapshots.take(past), panel.features.iloc[past], cut)
     # Without a row that was watched for the first horizon there is nothing to learn from.

@@ -69,9 +69,31 @@ def test_origins_lie_so_far_back_that_every_outcome_is_known(panel):
     assert max(origins) + LONG * DAY < panel.cut
 
 
-def test_short_history_is_judged_at_the_short_horizon_alone():
-    assert horizons_for(3000) == (SHORT, LONG)
-    assert horizons_for(100) == (SHORT,)
+def part_of(panel, history, rows):
+    rows = np.flatnonzero(rows)
+    return make_panel(history, panel.snapshots.take(rows), panel.features.iloc[rows], panel.cut)
+
+
+def test_short_history_is_judged_at_the_short_horizon_alone(panel, history):
+    assert horizons_for(panel) == (SHORT, LONG)
+    late = panel.snapshots.time > panel.cut - 4 * LONG * DAY
+    assert horizons_for(part_of(panel, history, late)) == (SHORT,)
+    assert horizons_for(part_of(panel, history, late & False)) == (SHORT,)
+
+
+@pytest.mark.parametrize(("early", "expected"), [(0.9, (SHORT,)), (1.1, (SHORT, LONG))])
+def test_firm_that_has_doubled_since_the_origin_is_judged_at_the_short_horizon(
+    panel, history, early, expected
+):
+    origin = max(origins_for(panel))
+    closed = panel.snapshots.time + panel.outcomes.days * DAY
+    before = np.unique(panel.snapshots.deal[closed < origin])
+    since = np.unique(panel.snapshots.deal[(closed >= origin) & np.isfinite(closed)])
+    left_out = before[round(early * len(since)) :]
+    young = part_of(panel, history, ~np.isin(panel.snapshots.deal, left_out))
+    assert young.closed_before(origin) < young.closed_deals
+    assert np.ptp(young.snapshots.time) >= 4 * LONG * DAY
+    assert horizons_for(young) == expected
 
 
 def test_rows_are_asked_after_their_origin_and_watched_for_the_longest_horizon(found, panel):
