@@ -6,10 +6,11 @@ artifacts. A setting (`tracking_uri`) or `MLFLOW_TRACKING_URI` may name a server
 
 from __future__ import annotations
 
+import math
 import os
-import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from data.settings import load_settings
 from training.bundle import Bundle, BundleError, load_bundle, save_bundle
+from training.code_version import code_version
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -33,6 +35,8 @@ CHAMPION = "champion"
 CUT = "cut"
 REPLACED = "replaced"
 ARTIFACTS = "mlartifacts"
+LONGEST_PARAM = 500
+"""Characters that are kept of a parameter."""
 ABSENT = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 """What the registry answers where there is no model, or no such alias."""
 
@@ -103,23 +107,12 @@ class Tracker:
         """Log a run with the bundle and register it as a new version (not yet champion)."""
         client = self.client()
         tags = {"data_version": data_version, "code_version": code_version(), "tier": bundle.tier}
-        run = client.create_run(
-            self._experiment(client), tags=tags, run_name=f"train {bundle.tier}"
-        )
-        run_id = run.info.run_id
-        try:
-            for name, value in {**params, **tags, "features": len(bundle.features)}.items():
-                client.log_param(run_id, name, str(value)[:500])
-            for name, figure in metrics.items():
-                if figure == figure:
-                    client.log_metric(run_id, name, figure)
+        told = {**params, **tags, "features": len(bundle.features)}
+        with self._run(client, f"train {bundle.tier}", tags) as run_id:
+            _log(client, run_id, told, metrics)
             for path in plots.values():
                 client.log_artifact(run_id, str(path), "plots")
             stamped = self._log_bundle(client, run_id, bundle, tags)
-        except BaseException:
-            client.set_terminated(run_id, "FAILED")
-            raise
-        client.set_terminated(run_id)
         return stamped, Registered(stamped.version, run_id)
 
     def record(
@@ -134,21 +127,23 @@ class Tracker:
         """Log a run that is over, with its files, maybe as part of another; gives its id."""
         client = self.client()
         tags = {"mlflow.parentRunId": parent} if parent else {}
-        run = client.create_run(self._experiment(client), run_name=run_name, tags=tags)
-        run_id = str(run.info.run_id)
-        try:
-            for name, value in {**params, "code_version": code_version()}.items():
-                client.log_param(run_id, name, str(value)[:500])
-            for name, figure in metrics.items():
-                if figure == figure:
-                    client.log_metric(run_id, name, figure)
+        with self._run(client, run_name, tags) as run_id:
+            _log(client, run_id, {**params, "code_version": code_version()}, metrics)
             for path in files.values():
                 client.log_artifact(run_id, str(path), "report")
+        return run_id
+
+    @contextmanager
+    def _run(self, client: MlflowClient, name: str, tags: Mapping[str, str]) -> Iterator[str]:
+        """Give the id of a new run, which ends with the block: failed where that does."""
+        run = client.create_run(self._experiment(client), run_name=name, tags=dict(tags))
+        run_id = str(run.info.run_id)
+        try:
+            yield run_id
         except BaseException:
             client.set_terminated(run_id, "FAILED")
             raise
         client.set_terminated(run_id)
-        return run_id
 
     def _log_bundle(
         self, client: MlflowClient, run_id: str, bundle: Bundle, tags: Mapping[str, str]
@@ -283,6 +278,17 @@ class Tracker:
         return load_bundle(Path(folder))
 
 
+def _log(
+    client: MlflowClient, run_id: str, params: Mapping[str, Any], metrics: Mapping[str, float]
+) -> None:
+    """Log what was told and the figures that are numbers."""
+    for name, value in params.items():
+        client.log_param(run_id, name, str(value)[:LONGEST_PARAM])
+    for name, figure in metrics.items():
+        if not math.isnan(figure):
+            client.log_metric(run_id, name, figure)
+
+
 def _listed(client: MlflowClient, found: ModelVersion, champion: str) -> Version:
     from mlflow.exceptions import MlflowException
 
@@ -299,25 +305,3 @@ def _listed(client: MlflowClient, found: ModelVersion, champion: str) -> Version
         metrics.get("gain_over_table"),
         str(found.version) == champion,
     )
-
-
-def code_version() -> str:
-    """Commit of the code where it runs from a checkout, else the version of the package."""
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        found = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607 - git as the user has it
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=True,
-        )
-        return found.stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        pass
-    try:
-        return version("dealcast")
-    except PackageNotFoundError:
-        return "unknown"

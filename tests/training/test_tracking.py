@@ -6,7 +6,8 @@ import pytest
 
 from training.bundle import BundleError
 from training.champion import decide
-from training.tracking import EXPERIMENT, Tracker, code_version
+from training.code_version import code_version
+from training.tracking import EXPERIMENT, Tracker
 
 # What MLflow asks of SQLAlchemy is its own affair.
 NOISE = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
