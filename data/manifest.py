@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -104,8 +103,3 @@ def write_manifest(path: Path, versions: list[Version]) -> None:
     """Replace the manifest at once: a reader, or a crash, sees the old one or the new one."""
     content = {"format": FORMAT, "versions": [asdict(version) for version in versions]}
     write_whole(json.dumps(content, ensure_ascii=False, indent=1), path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -27,9 +27,22 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 def write_whole(text: str, path: Path) -> Path:
-    """Write a text in UTF-8, on the disk before it takes the place of what was; its path."""
-    with whole(path) as partial, partial.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
+    """Write a text in UTF-8; its path.
+
+    The disk holds the text before it takes the place of what was, and that it did before this
+    returns: after a crash one of the two is there.
+    """
+    with whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+        _flush(partial)
+    _flush(path.parent)
     return path
+
+
+def _flush(path: Path) -> None:
+    """Have the disk hold a file, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
