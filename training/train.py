@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.history import OPEN, WON, History
+from features.history import LOST, WON, History
 from features.pipeline import available_features, compute_features
 from features.snapshots import Snapshots, open_deals, panel
 from features.trust import filled_later, trusted
@@ -248,17 +248,16 @@ def _card(
     won_amounts: int,
 ) -> dict[str, Any]:
     """Facts about the bundle for people and for the tracker."""
-    closings = history.closings
-    known = closings.time < rows.cut
-    outcome = closings.values["outcome"]
+    everyone = np.arange(history.size)
+    stands = history.stages.last("outcome", everyone, np.full(history.size, rows.cut))
     return {
         "tier": choice.tier,
         "reason": choice.reason,
         "deals": int((history.known_from < rows.cut).sum()),
         "open_deals": len(open_deals(history, rows.cut)),
         "closed_deals": closed,
-        "won_deals": int((known & (outcome == WON)).sum()),
-        "lost_deals": int((known & (outcome != WON) & (outcome != OPEN)).sum()),
+        "won_deals": int((stands == WON).sum()),
+        "lost_deals": int((stands == LOST).sum()),
         "won_with_amount": won_amounts,
         "snapshots": len(rows),
         "features": len(rows.features.columns),
