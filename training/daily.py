@@ -32,7 +32,12 @@ GROWTH_MEMORY = 2.0
 """Years after which growth has faded to 1/e of itself: nothing grows for ever."""
 BREAK_SD = 0.5
 """Prior standard deviation of the change of level at a break, log scale."""
-SEASON_SCALES = (0.05, 0.15, 0.3)
+SEASON_SCALES = ((0.05, 0.01), (0.15, 0.03), (0.3, 0.06), (0.15, 0.15), (0.3, 0.15))
+"""Standard deviations (log scale) of the year's wave and of what is peculiar to single months: a
+firm may have either without the other."""
+LAST_DAYS, LAST_DAYS_SD = 6, 0.15
+"""Last days of a month and of a quarter with effects of their own beside the smooth rush, which
+may begin all at once; prior standard deviation of each."""
 SEASON_YEARS = 1.5
 """Years of days by which a season can be told from drift."""
 DRIFT_SCALES = (0.015, 0.05, 0.15, 0.5, 1.4)
@@ -64,13 +69,23 @@ def _one_hot(codes: Ints, size: int, sd: float) -> Part:
     return Part(np.eye(size)[codes], np.full(size, sd))
 
 
+def _last_days(days: Floats) -> Part:
+    """One column each for the last days, of which `days` are left when they begin."""
+    columns = (days[:, None] == np.arange(1, LAST_DAYS + 1)).astype(float)
+    return Part(columns, np.full(LAST_DAYS, LAST_DAYS_SD))
+
+
 def weekday_of(at: Ints) -> Ints:
     """(n,) 0 for Monday to 6 for Sunday, UTC."""
     return (at // DAY + 3) % 7
 
 
 def calendar_parts(at: Ints, start_month: int, *, rush: bool) -> list[Part]:
-    """Weekday and, with `rush`, distance from the ends of month and fiscal quarter of days."""
+    """Weekday and, with `rush`, distance from the ends of month and fiscal quarter of days.
+
+    An instant within a day has the effects of its day.
+    """
+    at = at // DAY * DAY
     place = month_in_quarter(at, start_month)
     parts = [_one_hot(weekday_of(at), 7, 1.5), _one_hot(place, 3, 0.1)]
     if not rush:
@@ -78,22 +93,29 @@ def calendar_parts(at: Ints, start_month: int, *, rush: bool) -> list[Part]:
     month = at.astype("datetime64[us]").astype("datetime64[M]").astype("datetime64[us]")
     since_month = (at - month.astype(np.int64)) / DAY
     since_quarter = since_month + 30.5 * place
+    to_month, to_quarter = days_to_month_end(at), days_to_quarter_end(at, start_month)
     return [
         *parts,
-        _decays(days_to_month_end(at) - 1, (1.5, 4.0), 0.4),
-        _decays(days_to_quarter_end(at, start_month) - 1, (3.0, 8.0, 20.0), 0.4),
+        _decays(to_month - 1, (1.5, 4.0), 0.4),
+        _decays(to_quarter - 1, (3.0, 8.0, 20.0), 0.4),
+        _last_days(to_month),
+        _last_days(to_quarter),
         _decays(since_month, (4.0,), 0.2),
         _decays(since_quarter, (6.0, 15.0), 0.3),
     ]
 
 
 def season_part(at: Ints) -> Part:
-    """One wave a year and half as much again of what is peculiar to each month."""
+    """One wave a year, and what is peculiar to each month."""
     angle = 2 * np.pi * (at / (YEAR * DAY))
     wave = np.stack([np.sin(angle), np.cos(angle)], axis=1)
     months = np.eye(12)[month_of(at).astype(int) - 1]
-    sd = np.concatenate([np.ones(2), np.full(12, 0.5)])
-    return Part(np.concatenate([wave, months], axis=1), sd)
+    return Part(np.concatenate([wave, months], axis=1), np.ones(14))
+
+
+def _by_column(scales: tuple[float, float]) -> Floats:
+    """(14,) scale of each column of the season."""
+    return np.repeat(scales, (2, 12))
 
 
 @dataclass(frozen=True)
@@ -193,23 +215,22 @@ def fit_daily(
     """
     keep = exposure > 0
     at, counts, exposure = at[keep], counts[keep], exposure[keep]
-    scales = SEASON_SCALES if len(at) > SEASON_YEARS * YEAR else (1e-4,)
+    scales = SEASON_SCALES if len(at) > SEASON_YEARS * YEAR else ((1e-4, 1e-4),)
     known, age = _known(at, cut, start_month, growth_sd, breaks, rush=rush), _block(at, cut)
     designs = [_with_climate(known, age, memory) for memory in MEMORIES]
-    likely = designs[-1].scaled(scales[-1], DRIFT_PRIOR)
+    likely = designs[-1].scaled(_by_column(scales[-1]), DRIFT_PRIOR)
     first = fit_poisson(designs[-1], counts, exposure, likely, 1.0)
-    last = len(MEMORIES) - 1
-    grid = [(last, scales[-1], DRIFT_PRIOR)]
+    grid = [(len(MEMORIES) - 1, scales[-1], DRIFT_PRIOR)]
     if not quick:
         grid = list(product(range(len(MEMORIES)), scales, DRIFT_SCALES))
     start = first.beta[: len(known.sd)]
-    fits = [
-        fit_poisson(
-            designs[m], counts, exposure, designs[m].scaled(*scale), first.dispersion, start
-        )
-        for m, *scale in grid
-    ]
-    drift = np.array([scale[-1] for scale in grid])
+
+    def fit(memory: int, season: tuple[float, float], drift: float) -> Fit:
+        likely = designs[memory].scaled(_by_column(season), drift)
+        return fit_poisson(designs[memory], counts, exposure, likely, first.dispersion, start)
+
+    fits = [fit(*scale) for scale in grid]
+    drift = np.array([drift for *_, drift in grid])
     belief = np.array([fit.evidence for fit in fits]) - np.log(drift / DRIFT_PRIOR) ** 2 / 2
     weight = np.exp(belief - belief.max())
     mixed = _Mixture(fits, weight / weight.sum(), np.array([m for m, *_ in grid]))

@@ -35,8 +35,8 @@ class Design:
         found: Floats = np.where(since >= 0, self.keep ** np.maximum(since, 0), 0.0)
         return found
 
-    def scaled(self, season: float, drift: float) -> Floats:
-        """(columns,) prior standard deviations."""
+    def scaled(self, season: Floats, drift: float) -> Floats:
+        """(columns,) prior standard deviations, for scales of the columns of the season."""
         sd = self.sd.copy()
         sd[self.season] *= season
         kept = self.keep**2

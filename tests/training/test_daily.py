@@ -59,6 +59,44 @@ def test_weekends_and_the_rush_at_the_end_of_a_quarter_are_recovered(seed):
     assert found.rate(ahead)[weekend].sum() < 0.05 * found.rate(ahead).sum()
 
 
+def to_month_end(at):
+    return stamps(at).days_in_month.to_numpy() - stamps(at).day.to_numpy()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_rush_that_begins_all_at_once_is_recovered(seed):
+    at, ahead = before(1095), after(365)
+
+    def rate(days):
+        return 20 * np.where(to_month_end(days) < 4, 3.0, 1.0)
+
+    found = fitted(rate(at), seed).rate(ahead)
+    for days, usual in ((to_month_end(ahead) < 4, 3.0), (to_month_end(ahead) >= 5, 1.0)):
+        assert found[days].mean() == pytest.approx(20 * usual, rel=0.1)
+    eve, first = (found[to_month_end(ahead) == left].mean() for left in (4, 3))
+    assert first > 2 * eve
+
+
+def test_an_instant_has_the_effects_of_its_day():
+    at, midnights = before(400), after(100)
+    found = fitted(5 * np.where(to_month_end(at) < 2, 4.0, 1.0))
+    np.testing.assert_allclose(
+        found.shape(midnights + DAY // 3), found.shape(midnights), atol=0.005
+    )
+
+
+def test_a_month_that_is_peculiar_needs_no_wave():
+    at, ahead = before(1095), after(365)
+
+    def rate(days):
+        return 10 * np.where(stamps(days).month == 8, 0.5, 1.0)
+
+    found = pd.Series(fitted(rate(at), rush=False).rate(ahead)).groupby(stamps(ahead).month)
+    by_month = found.mean() / found.mean().drop(8).mean()
+    assert by_month[8] == pytest.approx(0.5, abs=0.12)
+    assert by_month.drop(8).between(0.85, 1.15).all()
+
+
 def test_season_of_three_years_is_recovered():
     at, ahead = before(1095), after(365)
 
