@@ -31,8 +31,8 @@ from training.tracking import Tracker
 
 Study = optuna.Study
 HORIZONS = (30, 90)
-UNTIL = 112
-"""The knot after the longest horizon: later ones need not be fitted."""
+UNTIL = max(HORIZONS)
+"""Knots after the longest horizon, which is one, need not be fitted."""
 SPACE: Mapping[str, tuple[str, float, float, bool]] = {
     "num_leaves": ("int", 3, 31, True),
     "min_data_in_leaf": ("int", 30, 400, True),

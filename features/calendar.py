@@ -75,37 +75,37 @@ def _quarter_rush(at: At, days: int) -> Floats:
 @feature(
     "calendar",
     "days",
-    "of the next 28 days, those in the last week of a quarter",
+    "of the next 30 days, those in the last week of a quarter",
     why=WHY,
     least_days=RUSH_DAYS,
 )
-def quarter_rush_28d_days(at: At) -> Floats:
+def quarter_rush_30d_days(at: At) -> Floats:
     """By the fiscal start month of the settings."""
-    return _quarter_rush(at, 28)
+    return _quarter_rush(at, 30)
 
 
 @feature(
     "calendar",
     "days",
-    "of the next 56 days, those in the last week of a quarter",
+    "of the next 62 days, those in the last week of a quarter",
     why=WHY,
     least_days=RUSH_DAYS,
 )
-def quarter_rush_56d_days(at: At) -> Floats:
+def quarter_rush_62d_days(at: At) -> Floats:
     """By the fiscal start month of the settings."""
-    return _quarter_rush(at, 56)
+    return _quarter_rush(at, 62)
 
 
 @feature(
     "calendar",
     "days",
-    "of the next 28 days, those in the last four of a month",
+    "of the next 30 days, those in the last four of a month",
     why=WHY,
     least_days=RUSH_DAYS,
 )
-def month_rush_28d_days(at: At) -> Floats:
-    """Fewer than four where the 28 days end before the month does."""
-    return last_days_ahead(at.time, 28, "month", RUSH_MONTH)
+def month_rush_30d_days(at: At) -> Floats:
+    """Fewer than four where the 30 days end before the month does."""
+    return last_days_ahead(at.time, 30, "month", RUSH_MONTH)
 
 
 @feature(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from training.bundle import Bundle
 
 MOST_ROWS = 1_500
-INFLUENCE_KNOT = KNOTS.index(84)
+INFLUENCE_KNOT = KNOTS.index(90)
 TIERS = {
     "table": "a table of stage by age, shrunk where deals are few",
     "logistic": "a ridge logistic regression",
@@ -31,7 +31,7 @@ Section = tuple[str, list[str]]
 
 
 def influence(close: CloseModel, panel: Panel, families: Mapping[str, str]) -> dict[str, float]:
-    """Share of each family of features in what moves the chance to win within 84 days.
+    """Share of each family of features in what moves the chance to win within 90 days.
 
     Mean absolute contribution to the log-odds over the newest rows, of all families 1.
     """

@@ -32,8 +32,12 @@ from training.learners import Learner, Model, expit
 from training.together import together
 from training.trees import Matrix
 
-STEPS = {56: 28, 84: 28, 112: 28, 196: 84}
-"""Length in days of the step by which each knot after the first builds on an earlier one."""
+DIRECT = (KNOTS[0], 34)
+"""Days within which outcomes alone are the label: the first knot, and where the steps that lead to
+90 days set out from."""
+STEPS = {62: 28, 90: 28, 118: 28, 202: 84}
+"""Length in days of the step by which each later knot builds on an earlier horizon: whole weeks,
+for a deal's snapshots lie a week apart."""
 EVER_STEP = 84
 """Length in days of the steps from the last knot on."""
 EVER_RISE = 0.01
@@ -176,19 +180,20 @@ def _fit_side(
     until: int | None,
 ) -> list[Model]:
     """Models of one outcome at every knot and ever."""
-    horizon = KNOTS[0]
-    target, rows = _target(panel, kind, horizon, None)
-    models = {horizon: learner.fit(prepared, target, rows)}
-    answers = {horizon: expit(learner.answers(prepared, models[horizon]))}
-    for knot, step in STEPS.items():
-        if until is not None and knot > until:
-            models[knot] = models[max(k for k in models if k <= until)]
+    models: dict[int, Model] = {}
+    answers: dict[int, Floats] = {}
+    for days, step in (dict.fromkeys(DIRECT) | STEPS).items():
+        if until is not None and days > until:
+            models[days] = models[max(k for k in models if k <= until)]
             continue
-        target, rows = _target(panel, kind, step, answers[knot - step])
-        models[knot] = learner.fit(prepared, target, rows, models[knot - step])
-        answers[knot] = expit(learner.answers(prepared, models[knot]))
+        earlier = days - (step or 0)
+        target, rows = _target(panel, kind, step or days, answers[earlier] if step else None)
+        start = models[earlier] if step else next(iter(models.values()), None)
+        models[days] = learner.fit(prepared, target, rows, start)
+        answers[days] = expit(learner.answers(prepared, models[days]))
+    found = [models[knot] for knot in KNOTS]
     if until is not None:
-        return [*models.values(), models[KNOTS[-1]]]
+        return [*found, found[-1]]
     ever, last = answers[KNOTS[-1]], models[KNOTS[-1]]
     for _ in range(max(1, ceil((longest - KNOTS[-1]) / EVER_STEP))):
         target, rows = _target(panel, kind, EVER_STEP, ever)
@@ -196,7 +201,7 @@ def _fit_side(
         ever = expit(learner.answers(prepared, last))
         if ever.sum() < before.sum() * (1 + EVER_RISE):
             break
-    return [*models.values(), last]
+    return [*found, last]
 
 
 def _target(panel: Panel, kind: int, step: int, later: Floats | None) -> tuple[Floats, Bools]:

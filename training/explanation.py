@@ -2,11 +2,10 @@
 
 The contributions of features to the log-odds are exact for each learner (TreeSHAP for trees,
 Lundberg 2018; coefficient x column for the logistic; cell against mean for the table), averaged
-with the learners' weights at the two knots between which day 90 lies, passed through the
-calibration and summed by theme. Calibration bends the log-odds z to g(z): a deal's contributions
-are all scaled by the same (g(z) - g(base)) / (z - base), so that they add up to g(z), whatever g
-is. What the curve adds, by passing between its knots on the scale of probabilities and by being
-made coherent, is named `curve`. So for every deal
+with the learners' weights at the knot of 90 days, passed through the calibration and summed by
+theme. Calibration bends the log-odds z to g(z): a deal's contributions are all scaled by the same
+(g(z) - g(base)) / (z - base), so that they add up to g(z), whatever g is. What the curve adds by
+being made coherent is named `curve`. So for every deal
 
     base + sum of groups = log-odds of the served p_won_90.
 """
@@ -24,7 +23,7 @@ from features.windows import Floats
 from training.bundle import Bundle
 from training.calibration import calibrate
 from training.close import CloseModel
-from training.incidence import Incidence
+from training.incidence import KNOTS, Incidence
 from training.learners import Groups
 from training.scoring import Scored
 from training.themes import CURVE, theme_of
@@ -80,14 +79,8 @@ def parts_of(bundle: Bundle, features: pd.DataFrame, incidence: Incidence) -> Pa
     """
     if not len(features):
         return Parts(np.zeros(0), (CURVE,), np.zeros((0, 1)))
-    high = int(np.clip(np.searchsorted(incidence.knots, DAYS), 1, len(incidence.knots) - 1))
-    before, after = incidence.knots[high - 1], incidence.knots[high]
-    share = float(np.clip((DAYS - before) / (after - before), 0.0, 1.0))
     themes = _themes(tuple(features.columns.to_numpy(object).tolist()))
-    first, by_first = _knot(bundle.close, high - 1, features, themes)
-    second, by_second = _knot(bundle.close, high, features, themes)
-    base = (1 - share) * first + share * second
-    by_theme = (1 - share) * by_first + share * by_second
+    base, by_theme = _knot(bundle.close, KNOTS.index(DAYS), features, themes)
     served = log_odds(incidence.won_by(DAYS)[:, 0])
     curve = served - base - by_theme.sum(axis=1)
     return Parts(base, (*themes.names, CURVE), np.column_stack([by_theme, curve]))

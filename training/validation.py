@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from threadpoolctl import threadpool_limits
 
 from features.history import OPEN, WON, History
 from features.outcomes import Outcomes, outcomes
-from features.snapshots import Snapshots
+from features.snapshots import WEEK, Snapshots
 from features.windows import DAY, Bools, Floats, Ints
 from training.averaging import USUAL_WEIGHT, averaged, learned_weight
 from training.calibration import deal_weights, fit_calibration, observed_expected
@@ -126,8 +127,9 @@ def origins_for(panel: Panel) -> list[int]:
 
 
 def _origin(cut: int, longest: int, number: int) -> int:
-    """Instant of the first, second ... newest origin."""
-    return cut - (longest + number * WINDOWS[longest]) * DAY
+    """Instant of the first, second ... newest origin, on the weekly grid."""
+    weeks = ceil((longest + number * WINDOWS[longest]) * DAY / WEEK)
+    return cut - weeks * WEEK
 
 
 def validate(

@@ -206,9 +206,9 @@ ORACLE = {
         + (t - epoch_us(date_trunc('year', make_timestamp(t)))) / (epoch_us(date_trunc('year', make_timestamp(t)) + INTERVAL 1 YEAR) - epoch_us(date_trunc('year', make_timestamp(t)))) FROM asked""",
     "month_end_days": f"SELECT row, (epoch_us(date_trunc('month', make_timestamp(t)) + INTERVAL 1 MONTH) - t) / {DAY} FROM asked",
     # Rows lie at 7:00: a part of the first and of the last day is ahead.
-    "quarter_rush_56d_days": f"""SELECT row, coalesce(sum(least(epoch_us(d) + {DAY}, t + 56 * {DAY}) - greatest(epoch_us(d), t)) FILTER (WHERE d IS NOT NULL), 0) / {DAY}
+    "quarter_rush_62d_days": f"""SELECT row, coalesce(sum(least(epoch_us(d) + {DAY}, t + 62 * {DAY}) - greatest(epoch_us(d), t)) FILTER (WHERE d IS NOT NULL), 0) / {DAY}
         FROM asked LEFT JOIN (SELECT unnest(generate_series(TIMESTAMP '2020-01-01', TIMESTAMP '2027-01-01', INTERVAL 1 DAY)) AS d)
-        ON date_trunc('quarter', d + INTERVAL 7 DAY) > d AND epoch_us(d) > t - {DAY} AND epoch_us(d) < t + 56 * {DAY} GROUP BY row""",
+        ON date_trunc('quarter', d + INTERVAL 7 DAY) > d AND epoch_us(d) > t - {DAY} AND epoch_us(d) < t + 62 * {DAY} GROUP BY row""",
 }
 
 

@@ -120,11 +120,11 @@ JUNE, SEPTEMBER = "2023-06-15", "2023-09-01"
         ("month", JUNE, 6),
         ("month_end_days", JUNE, 16),
         ("quarter_end_days", JUNE, 16),
-        ("quarter_rush_28d_days", JUNE, 7),
-        ("quarter_rush_56d_days", "2023-05-02", 3),
-        ("month_rush_28d_days", "2023-02-27T12:00:00", 1.5),
-        ("month_rush_28d_days", "2023-03-02", 2),
-        ("month_rush_28d_days", "2023-05-02", 2),
+        ("quarter_rush_30d_days", JUNE, 7),
+        ("quarter_rush_62d_days", "2023-04-26", 3),
+        ("month_rush_30d_days", "2023-02-27T12:00:00", 3),
+        ("month_rush_30d_days", "2023-03-02", 4),
+        ("month_rush_30d_days", "2023-04-29", 3),
         ("season_sine", "2023-01-01", 0),
         ("season_cosine", "2023-07-02T12:00:00", -1),
         ("year_win_rate_trend", JUNE, 0),
@@ -160,8 +160,8 @@ def test_deal_without_account_source_and_amount_is_usual(
 def test_fiscal_quarter_starts_where_the_settings_say(tables: Tables, ask: Ask) -> None:
     february = Settings(fiscal_year_start_month=2)
     assert ask(tables, "quarter_end_days", "D", JUNE, settings=february) == 16 + 31
-    assert ask(tables, "quarter_rush_28d_days", "D", JUNE, settings=february) == 0
-    assert ask(tables, "quarter_rush_56d_days", "D", JUNE, settings=february) == 7
+    assert ask(tables, "quarter_rush_30d_days", "D", JUNE, settings=february) == 0
+    assert ask(tables, "quarter_rush_62d_days", "D", JUNE, settings=february) == 7
 
 
 def test_amount_in_another_currency_is_compared_in_the_firms(build: Build, ask: Ask) -> None:

@@ -23,7 +23,7 @@ def test_card_tells_why_the_tier_was_chosen(card, trained):
 
 
 def test_card_tells_what_came_of_a_hundred_expected_wins(card, trained):
-    ratio = trained.bundle.card["validation"]["figures"]["28"]["observed_expected"]
+    ratio = trained.bundle.card["validation"]["figures"]["30"]["observed_expected"]
     told = " ".join(card["How good it was on deals it had not seen"])
     assert f"{100 * ratio:.0f} came" in told
 

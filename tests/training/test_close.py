@@ -13,7 +13,7 @@ from features.pipeline import compute_features
 from features.snapshots import panel as weekly
 from features.vocabulary import learn_vocabulary
 from features.windows import DAY
-from training.close import CloseModel, _fit_side, fit_close, make_panel
+from training.close import DIRECT, STEPS, CloseModel, _fit_side, fit_close, make_panel
 from training.incidence import KNOTS
 from training.learners import Learner, Model, expit
 from training.logistic import Logistic
@@ -109,6 +109,10 @@ def test_closed_deals_of_a_panel_are_those_with_a_known_outcome(three):
     assert panel_of(three).closed_deals == 2
 
 
+FIRST_STEP = len(DIRECT)
+"""Place of the first fit that builds on an earlier horizon, of the 28 days before it."""
+
+
 def fitted_targets(history, kind):
     """Targets of the rows that teach, by (deal, days back), of every fit of one outcome."""
     spy, panel = Spy(), panel_of(history)
@@ -140,17 +144,17 @@ def test_row_whose_step_has_not_ended_by_the_cut_teaches_nothing(make_history):
     recent = make_history(
         {
             "created": [before(70)] * 2,
-            "closed": [before(3), pd.NaT],
+            "closed": [before(6), pd.NaT],
             "won": [True, None],
         }
     )
     first = fitted_targets(recent, WON)[0]
-    assert {back for _, back in first} == {28, 35, 42, 49, 56, 63}
-    assert first[0, 28] == 1.0
+    assert {back for _, back in first} == {35, 42, 49, 56, 63}
+    assert first[0, 35] == 1.0
 
 
 def test_open_deal_takes_the_later_answer_and_a_closed_one_its_outcome(three):
-    second = fitted_targets(three, WON)[1]
+    second = fitted_targets(three, WON)[FIRST_STEP]
     assert second[0, 56] == 1.0
     assert second[1, 56] == 0.0
     assert second[2, 35] == pytest.approx(0.3)
@@ -165,13 +169,13 @@ def test_deal_reopened_within_the_step_teaches_its_loss_and_not_its_second_life(
     again = {"deal_id": "D0", "property": "stage", "value": "qualified", "changed_at": before(40)}
     rows = pd.concat([lost.tables.deal_history, pd.DataFrame([again])], ignore_index=True)
     reopened = History.of(Tables.of({**dict(lost.tables.items()), "deal_history": rows}))
-    second = fitted_targets(reopened, LOST)[1]
+    second = fitted_targets(reopened, LOST)[FIRST_STEP]
     assert second[0, 56] == 1.0
     assert second[0, 35] == pytest.approx(0.3)
 
 
 def test_later_steps_count_outcomes_of_their_own_length(three):
-    long_step = fitted_targets(three, LOST)[4]
+    long_step = fitted_targets(three, LOST)[FIRST_STEP + list(STEPS.values()).index(84)]
     assert set(long_step) == set()
 
 
@@ -244,10 +248,12 @@ def test_ever_goes_as_far_as_deals_live(make_history):
     panel = of_constant_hazard(make_history, 1, 4_000, 1_800, 365)
     asked = panel.features.iloc[::50]
     curves = fit_close(panel, Table(), 730.0).incidence(asked)
-    assert curves.won[:, -2].mean() == pytest.approx(0.4 * (1 - np.exp(-196 / 365)), abs=0.02)
+    assert curves.won[:, -2].mean() == pytest.approx(
+        0.4 * (1 - np.exp(-KNOTS[-1] / 365)), abs=0.02
+    )
     assert curves.won[:, -1].mean() == pytest.approx(0.4 * (1 - np.exp(-2)), abs=0.03)
-    soon = fit_close(panel, Table(), 280.0).incidence(asked)
-    assert soon.won[:, -1].mean() == pytest.approx(0.4 * (1 - np.exp(-280 / 365)), abs=0.03)
+    soon = fit_close(panel, Table(), 290.0).incidence(asked)
+    assert soon.won[:, -1].mean() == pytest.approx(0.4 * (1 - np.exp(-290 / 365)), abs=0.03)
 
 
 def test_rush_at_the_end_of_the_quarter_is_expected_once_it_is_within_reach(make_history):
@@ -272,7 +278,7 @@ def test_rush_at_the_end_of_the_quarter_is_expected_once_it_is_within_reach(make
 
 
 def test_fold_stops_at_its_horizon_and_the_last_knot_stands_in_for_the_rest(panel):
-    model = fit_close(panel, Table(), 365.0, until=84)
+    model = fit_close(panel, Table(), 365.0, until=KNOTS[2])
     whole = fit_close(panel, Table(), 365.0)
     assert model.won[2].cells.tolist() == whole.won[2].cells.tolist()
     assert all(each is model.won[2] for each in model.won[3:])
@@ -313,5 +319,5 @@ def test_no_model_of_any_tier_depends_on_outcomes_after_the_cut(firm, panel, cat
     future = History.of(flipped_after(Tables.of(firm.tables), instant))
     other = make_panel(future, panel.snapshots, panel.features, cut)
     learner = learner_of("logistic", categorical)
-    one, two = (fit_close(each, learner, 365.0, until=56) for each in (panel, other))
+    one, two = (fit_close(each, learner, 365.0, until=KNOTS[1]) for each in (panel, other))
     assert one.won[1].logits(panel.features).tolist() == two.won[1].logits(panel.features).tolist()

@@ -31,7 +31,7 @@ def test_plots_of_a_window_without_a_win_are_drawn_all_the_same(trained, tmp_pat
 def test_metrics_are_numbers_with_the_horizon_in_their_name(trained):
     found = metrics(trained)
     assert found["gain_over_table"] == trained.verdict.gain.mean
-    assert {"log_loss_28d", "auc_84d", "calibration_slope"} <= set(found)
+    assert {"log_loss_30d", "auc_90d", "calibration_slope"} <= set(found)
     assert all(isinstance(value, float) for value in found.values())
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from features.windows import DAY
 from training.daily import fit_daily, weekday_of
-from training.incidence import Incidence, tail_of
+from training.incidence import KNOTS, Incidence, tail_of
 from training.timing import calendar_days
 
 AS_OF = pd.Timestamp("2024-06-01", tz="UTC")
@@ -21,6 +21,10 @@ CURVES = Incidence(FLAT, np.zeros_like(FLAT))
 def learned(rate):
     counts = np.random.default_rng(0).poisson(rate).astype(float)
     return fit_daily(PAST, counts, np.ones(len(PAST)), MICROS)
+
+
+def without_effects(rate):
+    return replace(rate, effects=np.zeros_like(rate.effects))
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +48,8 @@ def test_nothing_has_happened_after_no_time_and_later_is_never_less(hurried):
 
 
 def test_wins_come_at_the_end_of_the_quarter(hurried):
-    # The last working week of the quarter ends before the knot at 28 days.
-    ends = np.array([23.0, 28.0])
+    # The quarter ends at the first knot.
+    ends = np.array([23.0, KNOTS[0]])
     smooth = CURVES.won_by(ends)[0]
     bunched = CURVES.won_by(calendar_days(CURVES, hurried, MICROS, ends))[0]
     assert bunched[1] - bunched[0] > 2 * (smooth[1] - smooth[0])
@@ -59,21 +63,19 @@ def test_nothing_is_won_on_a_weekend(hurried):
 
 
 def test_a_calendar_without_effects_follows_the_curve():
-    even = replace(learned(np.full(900, 3.0)), effects=np.zeros(7 + 3 + 8 + 14))
-    steady = Incidence(
-        1 - np.exp(-np.array([[28, 56, 84, 112, 196, 2000]]) / 100), np.zeros((1, 6))
-    )
+    even = without_effects(learned(np.full(900, 3.0)))
+    steady = Incidence(1 - np.exp(-np.array([[*KNOTS, 2000]]) / 100), np.zeros((1, 6)))
     days = np.array([10.0, 40.0, 130.0, 150.0, 170.0])
     found = steady.won_by(calendar_days(steady, even, MICROS, days))[0]
     assert found == pytest.approx(1 - np.exp(-days / 100), abs=0.01)
 
 
 def test_fast_deals_are_won_soon_after_the_last_knot_but_one():
-    even = replace(learned(np.full(900, 3.0)), effects=np.zeros(7 + 3 + 8 + 14))
+    even = without_effects(learned(np.full(900, 3.0)))
     at, wait = np.append(np.array(CURVES.knots, float), np.inf), 40.0
     won = -np.expm1(-at / wait)[None]
     fast = Incidence(won, np.zeros((1, 6)), tail_of(won))
-    days = np.array([112.0, 126.0, 140.0, 154.0, 168.0, 196.0])
+    days = np.linspace(KNOTS[-2], KNOTS[-1], 7)
     found = fast.won_by(calendar_days(fast, even, MICROS, days))[0]
     assert np.diff(found) == pytest.approx(np.diff(-np.expm1(-days / wait)), rel=0.12)
 

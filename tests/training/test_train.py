@@ -28,7 +28,7 @@ from training.train import (
     model_features,
     train,
 )
-from training.validation import Verdict
+from training.validation import LONG, Verdict
 
 CUT = pd.Timestamp("2024-06-01", tz="UTC")
 MICROS = int(CUT.as_unit("us").asm8.astype("int64"))
@@ -191,13 +191,13 @@ def test_columns_that_never_vary_are_left_out():
 
 @pytest.mark.parametrize(
     ("years", "met"),
-    [(0.9, set()), (1.2, {"quarter_rush_28d_days"}), (5.1, {"quarter_rush_28d_days", "month"})],
+    [(0.9, set()), (1.2, {"quarter_rush_30d_days"}), (5.1, {"quarter_rush_30d_days", "month"})],
 )
 def test_calendar_that_has_been_met_too_seldom_is_not_read(history, cut, panel, years, met):
     rows = panel.snapshots.take(np.arange(2))
     rows = replace(rows, time=np.array([cut - int(years * 365) * DAY, cut]))
     names = model_features(history, learn_vocabulary(history, cut), {}, rows)
-    assert set(names) & {"quarter_rush_28d_days", "month"} == met
+    assert set(names) & {"quarter_rush_30d_days", "month"} == met
     assert {"quarter_end_days", "month_end_days"} <= set(names)
 
 
@@ -229,7 +229,7 @@ def test_shuffled_outcomes_of_the_demo_firm_hold_no_signal(firm, cut):
     frames = {**dict(tables.items()), "deal_history": rows, "deals": deals}
     verdict = train(History.of(Tables.of(frames)), cut).verdict
     # Which deals close soon can still be told; whether they are won cannot.
-    assert abs(verdict.figures[84]["auc_won_lost"] - 0.5) < 0.12
+    assert abs(verdict.figures[LONG]["auc_won_lost"] - 0.5) < 0.12
 
 
 def test_column_filled_in_when_deals_close_is_distrusted_and_an_honest_one_is_not(make_history):
