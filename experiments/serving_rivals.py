@@ -27,7 +27,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from features.windows import Floats
-from serving.readymade import NAMES, told
+from serving.readymade import NAMES, of_curves
 from training.boosted import BoostedModel
 from training.bundle import Bundle, load_bundle, save_bundle
 from training.calibration import calibrate
@@ -35,6 +35,7 @@ from training.flat import FlatBasis
 from training.incidence import Incidence, coherent
 from training.learners import BlendModel, Model
 from training.logistic import LogisticModel
+from training.scoring import HORIZONS
 from training.trees import Matrix
 
 BUNDLE = "SERVING_RIVALS_BUNDLE"
@@ -45,6 +46,7 @@ class Plain:
 
     def __init__(self, bundle: Bundle) -> None:
         self.close, self.names = bundle.close, list(bundle.features)
+        self.bundle = bundle
         models = [*self.close.won, *self.close.lost]
         self.blends = [
             (m.parts, m.weights) if isinstance(m, BlendModel) else ([m], [1.0]) for m in models
@@ -57,8 +59,8 @@ class Plain:
         }
         self.bases = {key: FlatBasis.of(basis, self.names) for key, basis in bases.items()}
 
-    def chances(self, rows: Matrix) -> Floats:
-        """(n, NAMES) probabilities of rows of features."""
+    def chances(self, rows: Matrix, as_of: int) -> Floats:
+        """(n, NAMES) probabilities of rows of features as of an instant (microseconds)."""
         close, columns = self.close, {k: b.columns(rows.T) for k, b in self.bases.items()}
         found = np.stack(
             [
@@ -69,7 +71,8 @@ class Plain:
         )
         sides = np.split(found, [len(close.won)], axis=1)
         raw = [calibrate(sides[n], close.slope[n], close.offset[n]) for n in (0, 1)]
-        return told(Incidence(*coherent(*raw), close.tail_days, close.longest))
+        curves = Incidence(*coherent(*raw), close.tail_days, close.longest)
+        return of_curves(curves, self.bundle.won_days(as_of, HORIZONS))
 
     def _part(self, part: Model, rows: Matrix, columns: dict[int, Floats]) -> Floats:
         """(n,) log-odds of one part of a blend."""
@@ -123,7 +126,7 @@ def make_bare() -> FastAPI:
         rows = np.array(asked.data, np.float32)
         if asked.columns != model.names:
             rows = rows[:, [asked.columns.index(name) for name in model.names]]
-        found = model.chances(rows).tolist()
+        found = model.chances(rows, model.bundle.cut).tolist()
         return Answer(rows=[Row(**dict(zip(NAMES, row, strict=True))) for row in found])
 
     return app
@@ -137,7 +140,9 @@ class Loaded:
 
     def predict(self, features: pd.DataFrame) -> pd.DataFrame:
         """Answer."""
-        return pd.DataFrame(self.model.chances(features.to_numpy(np.float32)), columns=NAMES)
+        return pd.DataFrame(
+            self.model.chances(features.to_numpy(np.float32), self.model.bundle.cut), columns=NAMES
+        )
 
 
 def _load_pyfunc(path: str) -> Loaded:

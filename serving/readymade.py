@@ -37,19 +37,24 @@ def predicted(view: View, body: bytes) -> bytes:
     ProblemError
         400 for what is no JSON, 422 for what are no features of the model.
     """
-    found = chances(view.bundle, _matrix(view.bundle, *_parts(body, view.bundle)))
-    rows = [dict(zip(NAMES, row, strict=True)) for row in found.tolist()]
-    return to_json({**head(view), "rows": rows})
+    rows = _matrix(view.bundle, *_parts(body, view.bundle))
+    found = chances(view.bundle, rows, view.as_of)
+    told = [dict(zip(NAMES, row, strict=True)) for row in found.tolist()]
+    return to_json({**head(view), "rows": told})
 
 
-def chances(bundle: Bundle, rows: Matrix) -> Floats:
-    """(n, NAMES) probabilities of rows of the features of a bundle, as the scores have them."""
-    return told(bundle.close.incidence_of(rows, bundle.features))
+def chances(bundle: Bundle, rows: Matrix, as_of: int) -> Floats:
+    """(n, NAMES) probabilities of rows of the features of a bundle, as its scores have them.
+
+    `as_of` (microseconds) is the instant of the rows.
+    """
+    curves = bundle.close.incidence_of(rows, bundle.features)
+    return of_curves(curves, bundle.won_days(as_of, HORIZONS))
 
 
-def told(incidence: Incidence) -> Floats:
-    """(n, NAMES) probabilities of curves."""
-    parts = [incidence.won_by(HORIZONS), incidence.won[:, -1:]]
+def of_curves(incidence: Incidence, won_days: Floats) -> Floats:
+    """(n, NAMES) probabilities of curves, of which those of won are asked at days of their own."""
+    parts = [incidence.won_by(won_days), incidence.won[:, -1:]]
     parts += [incidence.lost_by(HORIZONS), incidence.lost[:, -1:]]
     return np.concatenate(parts, axis=1)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ import numpy as np
 from features import pipeline  # noqa: F401 - registers the features that the fingerprint reads
 from features.catalogue import fingerprint
 from features.vocabulary import Vocabulary
+from features.windows import Floats
 from training.amount import AmountModel
 from training.basis import Basis
 from training.boosted import BoostedModel
@@ -27,8 +28,9 @@ from training.logistic import LogisticModel
 from training.segments import BySegmentModel
 from training.table import TableModel
 from training.tiers import Tier
+from training.timing import WhenWon
 
-FORMAT = 1
+FORMAT = 2
 FILES = ("bundle.json", "close.json", "amount.json")
 
 
@@ -46,6 +48,7 @@ class Bundle:
     cut : the instant (microseconds) before which everything it learned from was known
     card : figures and words about it: reason of the tier, validation, counts, data and code
         version
+    when : when within a horizon deals are won; None where no open deal told of it
     """
 
     tier: Tier
@@ -57,11 +60,22 @@ class Bundle:
     cut: int
     card: Mapping[str, Any] = field(default_factory=dict)
     version: str = ""
+    when: WhenWon | None = None
 
     @property
     def fingerprint(self) -> str:
         """Digest of the features the models read."""
         return fingerprint(self.features)
+
+    def won_days(self, as_of: int, horizons: Sequence[float]) -> Floats:
+        """(horizons,) days at which curves of won tell what comes within horizons of an instant.
+
+        Wins crowd at the ends of months and quarters, more than straight lines know; of losses
+        that is not learned.
+        """
+        when = self.when
+        asked = [when.day(as_of, float(days)) if when else float(days) for days in horizons]
+        return np.array(asked)
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> Path:
@@ -79,6 +93,7 @@ def save_bundle(bundle: Bundle, folder: Path) -> Path:
             "cut": bundle.cut,
             "card": dict(bundle.card),
             "version": bundle.version,
+            "when": bundle.when.to_json() if bundle.when else None,
         },
         "close.json": {"served": _close_json(bundle.close), "table": _close_json(bundle.table)},
         "amount.json": bundle.amount.to_json(),
@@ -149,6 +164,7 @@ def _bundle_from(found: Mapping[str, Any]) -> Bundle:
         cut=int(head["cut"]),
         card=head["card"],
         version=head["version"],
+        when=WhenWon.from_json(head["when"]) if head["when"] else None,
     )
 
 

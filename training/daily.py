@@ -119,15 +119,34 @@ def _by_column(scales: tuple[float, float]) -> Floats:
 
 
 @dataclass(frozen=True)
-class DailyRate:
+class DayShape:
+    """What a day brings against others by its place in the calendar.
+
+    Attributes
+    ----------
+    rush : whether ends of months and quarters have effects of their own
+    effects : coefficients of `calendar_parts` and, last, of `season_part`
+    """
+
+    start_month: int
+    rush: bool
+    effects: Floats
+
+    def shape(self, at: Ints) -> Floats:
+        """(n,) log effect of the calendar and the season on days."""
+        parts = [*calendar_parts(at, self.start_month, rush=self.rush), season_part(at)]
+        effect: Floats = np.concatenate([p.columns for p in parts], axis=1) @ self.effects
+        return effect
+
+
+@dataclass(frozen=True)
+class DailyRate(DayShape):
     """What a day brings, as the logarithm of a rate for an exposure of 1.
 
     Attributes
     ----------
     cut : instant (microseconds) up to which it was learned
-    rush : whether ends of months and quarters have effects of their own
     level, growth : log rate at the cut without calendar effects and climate; its growth a year
-    effects : coefficients of `calendar_parts` and, last, of `season_part`
     past : (blocks,) log climate of each block before the cut, newest first
     fading : (memories,) what of the newest climate fades at the pace of each of MEMORIES
     dispersion : variance of counts over their mean, at least 1
@@ -135,21 +154,12 @@ class DailyRate:
     """
 
     cut: int
-    start_month: int
-    rush: bool
     level: float
     growth: float
-    effects: Floats
     past: Floats
     fading: Floats
     dispersion: float
     ahead_sd: float
-
-    def shape(self, at: Ints) -> Floats:
-        """(n,) log effect of the calendar and the season on days, level and growth aside."""
-        parts = [*calendar_parts(at, self.start_month, rush=self.rush), season_part(at)]
-        effect: Floats = np.concatenate([p.columns for p in parts], axis=1) @ self.effects
-        return effect
 
     def rate(self, at: Ints) -> Floats:
         """(n,) rate on days; after the cut growth and climate fade, each at its pace."""

@@ -137,14 +137,19 @@ def _columns(
     amount: Floats,
     known: Floats,
 ) -> Columns:
-    quarter = days_to_quarter_end(snapshots.time, history.settings.fiscal_year_start_month)
+    as_of = snapshots.time[:1]
+    end = days_to_quarter_end(as_of, history.settings.fiscal_year_start_month)
+    horizons = (*HORIZONS, float(end.max(initial=0.0)))
+    named = [*HORIZONS, "quarter"]
+    won_days = bundle.won_days(int(as_of.max(initial=0)), horizons)
     columns: dict[str, Any] = {
         "deal_id": objects([history.deal_ids[code] for code in snapshots.deal.tolist()])
     }
-    for side, by in (("won", incidence.won_by), ("lost", incidence.lost_by)):
-        curve = by(HORIZONS)
-        columns |= {f"p_{side}_{h}": curve[:, k] for k, h in enumerate(HORIZONS)}
-        columns[f"p_{side}_quarter"] = by(quarter[:1])[:, 0] if len(quarter) else quarter
+    for side, curve in (
+        ("won", incidence.won_by(won_days)),
+        ("lost", incidence.lost_by(horizons)),
+    ):
+        columns |= {f"p_{side}_{by}": curve[:, k] for k, by in enumerate(named)}
         ever = incidence.won if side == "won" else incidence.lost
         columns[f"p_{side}"] = ever[:, -1]
     revenue = columns["p_won_90"] * amount

@@ -7,14 +7,66 @@ quarters, weekends, season); what it says at the knots stays as it is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
 import numpy as np
 
 from features.windows import DAY, Floats
-from training.daily import DailyRate
-from training.incidence import Incidence, bent
+from training.daily import DayShape
+from training.incidence import KNOTS, Incidence, bent
 
 
-def calendar_days(incidence: Incidence, won: DailyRate, as_of: int, days: Floats) -> Floats:
+@dataclass(frozen=True, eq=False)
+class WhenWon:
+    """When open deals are won within a horizon, as a model was told of it by its cut.
+
+    It is the same for every deal: a deal's score does not depend on who is asked beside it.
+
+    Attributes
+    ----------
+    won : what a day brings in wins
+    usual : (knots + 1,) mean curve of the deals that were open at the cut
+    """
+
+    won: DayShape
+    usual: Floats
+    tail_days: float
+
+    def day(self, as_of: int, days: float) -> float:
+        """Day at which the curves of won must be asked for what comes within `days` of an instant.
+
+        The answers at the knots stay as they are; to the end of a quarter most comes late.
+        """
+        return days if days in KNOTS else _day(self, as_of, days)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain types for the bundle."""
+        return {
+            "start_month": self.won.start_month,
+            "rush": self.won.rush,
+            "effects": self.won.effects.tolist(),
+            "usual": self.usual.tolist(),
+            "tail_days": self.tail_days,
+        }
+
+    @classmethod
+    def from_json(cls, found: Mapping[str, Any]) -> WhenWon:
+        """Read back what `to_json` wrote."""
+        effects, usual = (np.array(found[name], float) for name in ("effects", "usual"))
+        shape = DayShape(int(found["start_month"]), bool(found["rush"]), effects)
+        return cls(shape, usual, float(found["tail_days"]))
+
+
+@lru_cache(maxsize=256)
+def _day(when: WhenWon, as_of: int, days: float) -> float:
+    curve = Incidence(when.usual[None], np.zeros_like(when.usual)[None], when.tail_days)
+    return float(calendar_days(curve, when.won, as_of, np.array([days]))[0])
+
+
+def calendar_days(incidence: Incidence, won: DayShape, as_of: int, days: Floats) -> Floats:
     """(horizons,) the days at which the curves must be asked for what comes within `days`.
 
     Parameters

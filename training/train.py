@@ -24,6 +24,7 @@ from training.learners import Learner
 from training.outlook import TERMS
 from training.own_models import PIPELINES, Tried, try_own_models
 from training.segments import BySegment
+from training.shock import arrivals_at
 from training.table import Table
 from training.tiers import (
     DEFAULT,
@@ -34,6 +35,7 @@ from training.tiers import (
     learner_of,
     tier_for,
 )
+from training.timing import WhenWon
 from training.validation import ORIGINS, OutOfTime, Verdict, judge, validate
 from training.yardsticks import usual_waits
 
@@ -122,7 +124,10 @@ def train(
     progress("replaying forecasts of past months")
     card[TERMS] = learned_widening(history, as_of, priced=amount.wins > 0) | {"as_of": as_of}
     columns = tuple(map(str, features.columns))
-    bundle = Bundle(choice.tier, columns, vocabulary, close, table, amount, as_of, card)
+    bundle = Bundle(
+        *(choice.tier, columns, vocabulary, close, table, amount, as_of, card),
+        when=_when_won(history, rows, close),
+    )
     return Trained(bundle, verdict, found, rows, categorical)
 
 
@@ -237,6 +242,15 @@ def _final_fit(
     progress("fitting the model that will be served")
     close = fit_close(rows, learner, longest)
     return verdict.applied(close), table
+
+
+def _when_won(history: History, rows: Panel, close: CloseModel) -> WhenWon | None:
+    """What the firm's calendar and the deals open at the cut tell of when deals are won."""
+    newest = rows.snapshots.time == rows.cut
+    if not newest.any():
+        return None
+    usual = close.incidence(rows.features[newest]).won.mean(axis=0)
+    return WhenWon(arrivals_at(history, rows.cut).won, usual, close.tail_days)
 
 
 def _card(

@@ -70,5 +70,6 @@ def test_a_long_body_is_answered_by_the_application_with_the_same_bytes(
 def test_the_rivals_of_the_speed_page_answer_with_the_same_probabilities(engine) -> None:
     view = engine.view()
     rows = view.scored.features.to_numpy(np.float32)
-    rival = Plain(view.bundle).chances(rows)
-    np.testing.assert_allclose(rival, chances(view.bundle, rows), rtol=0, atol=1e-12)
+    rival = Plain(view.bundle).chances(rows, view.as_of)
+    ours = chances(view.bundle, rows, view.as_of)
+    np.testing.assert_allclose(rival, ours, rtol=0, atol=1e-12)

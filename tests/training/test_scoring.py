@@ -42,7 +42,9 @@ def test_every_column_of_a_score_is_there(frame):
 
 @pytest.mark.parametrize("side", ["won", "lost"])
 def test_probabilities_never_fall_as_the_horizon_grows(frame, side):
-    columns = frame[[*(f"p_{side}_{h}" for h in HORIZONS), f"p_{side}"]].to_numpy()
+    # The quarter ends 91 days on.
+    names = ("30", "60", "90", "quarter", "180")
+    columns = frame[[*(f"p_{side}_{by}" for by in names), f"p_{side}"]].to_numpy()
     assert (np.diff(columns, axis=1) >= 0).all()
     assert ((columns >= 0) & (columns <= 1)).all()
 
@@ -54,8 +56,16 @@ def test_won_and_lost_never_pass_one_together(frame):
 
 def test_quarter_is_the_horizon_to_its_last_day(scored, cut):
     end = int(pd.Timestamp("2024-07-01", tz="UTC").as_unit("us").asm8.astype("int64"))
-    asked = scored.incidence.won_by((end - cut) / DAY)[:, 0]
-    assert scored.frame["p_won_quarter"].tolist() == asked.tolist()
+    lost = scored.incidence.lost_by((end - cut) / DAY)[:, 0]
+    assert scored.frame["p_lost_quarter"].tolist() == lost.tolist()
+    near = [scored.incidence.won_by((end - cut) / DAY + days)[:, 0] for days in (-20, 20)]
+    assert scored.frame["p_won_quarter"].between(*near).all()
+
+
+def test_what_is_asked_most_is_the_curve_itself(scored):
+    for horizon in (30, 90):
+        said = scored.incidence.won_by(horizon)[:, 0]
+        assert scored.frame[f"p_won_{horizon}"].tolist() == said.tolist()
 
 
 def test_quarter_follows_the_fiscal_year(bundles, firm, cut):

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from features.windows import DAY
 from training.daily import fit_daily, weekday_of
 from training.incidence import KNOTS, Incidence, tail_of
-from training.timing import calendar_days
+from training.timing import WhenWon, calendar_days
 
 AS_OF = pd.Timestamp("2024-06-01", tz="UTC")
 MICROS = int(AS_OF.as_unit("us").asm8.astype("int64"))
@@ -54,6 +55,28 @@ def test_wins_come_at_the_end_of_the_quarter(hurried):
     bunched = CURVES.won_by(calendar_days(CURVES, hurried, MICROS, ends))[0]
     assert bunched[1] - bunched[0] > 2 * (smooth[1] - smooth[0])
     assert bunched[1] == pytest.approx(smooth[1])
+
+
+def when_won(shape):
+    return WhenWon(shape, CURVES.won.mean(axis=0), CURVES.tail_days)
+
+
+def test_what_comes_by_the_end_of_the_quarter_comes_late_in_it(hurried):
+    when, end = when_won(hurried), MICROS + 30 * DAY
+    for knot in KNOTS:
+        assert when.day(MICROS, float(knot)) == pytest.approx(knot)
+    for left, days in ((5, 12), (9, 16), (16, 20)):
+        assert when.day(end - left * DAY, float(left)) > days
+    assert when.day(end + DAY, 9.0) < 9
+    assert when.day(MICROS, 0.0) == 0
+
+
+def test_when_deals_are_won_is_the_same_from_a_file(hurried):
+    when = when_won(hurried)
+    again = WhenWon.from_json(json.loads(json.dumps(when.to_json())))
+    assert [again.day(MICROS, d) for d in (3.0, 28.5, 77.0)] == (
+        [when.day(MICROS, d) for d in (3.0, 28.5, 77.0)]
+    )
 
 
 def test_nothing_is_won_on_a_weekend(hurried):
