@@ -149,9 +149,9 @@ def test_an_origins_fit_does_not_see_what_became_known_later(firm, past, cuts, c
     late = (rows["recorded_at"] >= origin) & rows["value"].isin(list(other))
     rows = rows.assign(value=rows["value"].where(~late, rows["value"].map(other)))
     changed = Past.of(History.of(Tables.of({**dict(tables.items()), "deal_history": rows})), cut)
-    contender = ByLearner("logistic", lambda _, categorical: Logistic(categorical), until=28)
+    contender = ByLearner("logistic", lambda _, categorical: Logistic(categorical), until=30)
     one, two = past.at(cuts[0]), changed.at(cuts[0])
     assert one.labels(30).tolist() != two.labels(30).tolist()
     same = one.asked.time == cuts[0]
-    answers = [contender.fit(k, (28,))(one.features[same]) for k in (one, two)]
+    answers = [contender.fit(k, (30,))(one.features[same]) for k in (one, two)]
     assert answers[0].tolist() == answers[1].tolist()
