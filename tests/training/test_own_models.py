@@ -129,9 +129,9 @@ def test_pipeline_with_few_closed_deals_is_not_tried_and_the_reason_says_from_ho
 def test_pipeline_that_holds_most_deals_is_tried_only_where_another_is_unlike(
     effects, unlike, make_history
 ):
-    # Of eight draws of pipelines alike, one let the smaller pass by a hair over two standard errors.
+    # Of eight draws of pipelines alike one (0) lets the smaller pass, by 2.07 standard errors.
     deals = drawn(effects, 1200, seed=1)
-    few = deals["pipeline"].eq("south") & (deals.index % 8 > 3)
+    few = deals["pipeline"].eq("south") & (deals.index % 16 > 5)
     _, own = tried(make_history(deals[~few].reset_index(drop=True)), least=300)
     north, south = own.tried
     assert north.deals > 2 * south.deals > 600
