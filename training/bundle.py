@@ -73,9 +73,8 @@ class Bundle:
         Wins crowd at the ends of months and quarters, more than straight lines know; of losses
         that is not learned.
         """
-        when = self.when
-        asked = [when.day(as_of, float(days)) if when else float(days) for days in horizons]
-        return np.array(asked)
+        asked = tuple(map(float, horizons))
+        return self.when.days(as_of, asked) if self.when else np.array(asked)
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> Path:

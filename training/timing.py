@@ -35,12 +35,12 @@ class WhenWon:
     usual: Floats
     tail_days: float
 
-    def day(self, as_of: int, days: float) -> float:
-        """Day at which the curves of won must be asked for what comes within `days` of an instant.
+    def days(self, as_of: int, horizons: tuple[float, ...]) -> Floats:
+        """(horizons,) days at which curves of won tell what comes within horizons of an instant.
 
         The answers at the knots stay as they are; to the end of a quarter most comes late.
         """
-        return days if days in KNOTS else _day(self, as_of, days)
+        return np.array(_days(self, as_of, horizons))
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for the bundle."""
@@ -60,10 +60,12 @@ class WhenWon:
         return cls(shape, usual, float(found["tail_days"]))
 
 
-@lru_cache(maxsize=256)
-def _day(when: WhenWon, as_of: int, days: float) -> float:
+@lru_cache(maxsize=64)
+def _days(when: WhenWon, as_of: int, horizons: tuple[float, ...]) -> list[float]:
     curve = Incidence(when.usual[None], np.zeros_like(when.usual)[None], when.tail_days)
-    return float(calendar_days(curve, when.won, as_of, np.array([days]))[0])
+    moved = calendar_days(curve, when.won, as_of, np.array(horizons))
+    pairs = zip(horizons, moved.tolist(), strict=True)
+    return [asked if asked in KNOTS else at for asked, at in pairs]
 
 
 def calendar_days(incidence: Incidence, won: DayShape, as_of: int, days: Floats) -> Floats:
