@@ -45,9 +45,8 @@ class Plain:
     """The close model of a bundle, asked part by part."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self.close, self.names = bundle.close, list(bundle.features)
-        self.bundle = bundle
-        models = [*self.close.won, *self.close.lost]
+        self.bundle, self.names = bundle, list(bundle.features)
+        models = [*bundle.close.won, *bundle.close.lost]
         self.blends = [
             (m.parts, m.weights) if isinstance(m, BlendModel) else ([m], [1.0]) for m in models
         ]
@@ -61,7 +60,7 @@ class Plain:
 
     def chances(self, rows: Matrix, as_of: int) -> Floats:
         """(n, NAMES) probabilities of rows of features as of an instant (microseconds)."""
-        close, columns = self.close, {k: b.columns(rows.T) for k, b in self.bases.items()}
+        close, columns = self.bundle.close, {k: b.columns(rows.T) for k, b in self.bases.items()}
         found = np.stack(
             [
                 sum(w * self._part(part, rows, columns) for part, w in zip(*blend, strict=True))

@@ -32,12 +32,12 @@ from training.learners import Learner, Model, expit
 from training.together import together
 from training.trees import Matrix
 
-DIRECT = (KNOTS[0], 34)
-"""Days within which outcomes alone are the label: the first knot, and where the steps that lead to
-90 days set out from."""
-STEPS = {62: 28, 90: 28, 118: 28, 202: 84}
-"""Length in days of the step by which each later knot builds on an earlier horizon: whole weeks,
-for a deal's snapshots lie a week apart."""
+BUILT_ON = {30: 0, 34: 0, 62: 34, 90: 62, 118: 90, 202: 118}
+"""The earlier horizon, in days, on which each builds; 0 where outcomes alone are the label.
+
+A step from one to the next is of whole weeks, for a deal's snapshots lie a week apart; 34 is no
+knot, but where the steps that lead to 90 set out from.
+"""
 EVER_STEP = 84
 """Length in days of the steps from the last knot on."""
 EVER_RISE = 0.01
@@ -78,7 +78,7 @@ class Panel:
 def make_panel(history: History, snapshots: Snapshots, features: pd.DataFrame, cut: int) -> Panel:
     """Join features with the outcomes known before `cut` (microseconds)."""
     found = outcomes(history, snapshots, cut)
-    steps = {EVER_STEP, *STEPS.values()}
+    steps = {EVER_STEP, *(days - earlier for days, earlier in BUILT_ON.items() if earlier)}
     later = {step: _rows_later(snapshots, step) for step in steps}
     return Panel(snapshots, features, found, cut, later, _thin(snapshots, cut))
 
@@ -182,13 +182,12 @@ def _fit_side(
     """Models of one outcome at every knot and ever."""
     models: dict[int, Model] = {}
     answers: dict[int, Floats] = {}
-    for days, step in (dict.fromkeys(DIRECT) | STEPS).items():
+    for days, earlier in BUILT_ON.items():
         if until is not None and days > until:
             models[days] = models[max(k for k in models if k <= until)]
             continue
-        earlier = days - (step or 0)
-        target, rows = _target(panel, kind, step or days, answers[earlier] if step else None)
-        start = models[earlier] if step else next(iter(models.values()), None)
+        target, rows = _target(panel, kind, days - earlier, answers.get(earlier))
+        start = models.get(earlier, models.get(KNOTS[0]))
         models[days] = learner.fit(prepared, target, rows, start)
         answers[days] = expit(learner.answers(prepared, models[days]))
     found = [models[knot] for knot in KNOTS]

@@ -20,8 +20,7 @@ KNOTS: tuple[int, ...] = (30, 62, 90, 118, 202)
 """Days ahead at which models answer; the `ever` of each curve comes after the last.
 
 30 and 90 days are what is asked most, and a day or two on a straight line beyond a knot may be a
-weekend, on which nothing is won. The others lie a step of the close model (`training.close.STEPS`)
-from one another.
+weekend, on which nothing is won. How the others follow is in `training.close.BUILT_ON`.
 """
 
 

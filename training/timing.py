@@ -74,7 +74,7 @@ def calendar_days(incidence: Incidence, won: DayShape, as_of: int, days: Floats)
     Parameters
     ----------
     won : what a day brings in wins
-    days : horizons from `as_of` (microseconds), rising
+    days : horizons from `as_of` (microseconds)
     """
     if not len(incidence):
         return days

@@ -13,7 +13,7 @@ from features.pipeline import compute_features
 from features.snapshots import panel as weekly
 from features.vocabulary import learn_vocabulary
 from features.windows import DAY
-from training.close import DIRECT, STEPS, CloseModel, _fit_side, fit_close, make_panel
+from training.close import BUILT_ON, CloseModel, _fit_side, fit_close, make_panel
 from training.incidence import KNOTS
 from training.learners import Learner, Model, expit
 from training.logistic import Logistic
@@ -109,7 +109,7 @@ def test_closed_deals_of_a_panel_are_those_with_a_known_outcome(three):
     assert panel_of(three).closed_deals == 2
 
 
-FIRST_STEP = len(DIRECT)
+FIRST_STEP = list(BUILT_ON).index(62)
 """Place of the first fit that builds on an earlier horizon, of the 28 days before it."""
 
 
@@ -175,7 +175,7 @@ def test_deal_reopened_within_the_step_teaches_its_loss_and_not_its_second_life(
 
 
 def test_later_steps_count_outcomes_of_their_own_length(three):
-    long_step = fitted_targets(three, LOST)[FIRST_STEP + list(STEPS.values()).index(84)]
+    long_step = fitted_targets(three, LOST)[list(BUILT_ON).index(202)]
     assert set(long_step) == set()
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -60,6 +62,16 @@ def test_quarter_is_the_horizon_to_its_last_day(scored, cut):
     assert scored.frame["p_lost_quarter"].tolist() == lost.tolist()
     near = [scored.incidence.won_by((end - cut) / DAY + days)[:, 0] for days in (-20, 20)]
     assert scored.frame["p_won_quarter"].between(*near).all()
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_shortly_before_its_end_most_of_a_quarter_is_still_to_be_won(bundles, history, cut, tier):
+    asked = cut + 80 * DAY
+    found, straight = (
+        score(bundle, history, asked).frame["p_won_quarter"]
+        for bundle in (bundles[tier], replace(bundles[tier], when=None))
+    )
+    assert (found > 1.3 * straight).all()
 
 
 def test_what_is_asked_most_is_the_curve_itself(scored):

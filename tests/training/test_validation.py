@@ -67,6 +67,7 @@ def test_origins_lie_so_far_back_that_every_outcome_is_known(panel):
     assert len(origins) >= 2
     assert all(later > earlier for later, earlier in pairwise(origins))
     assert max(origins) + LONG * DAY < panel.cut
+    assert set(origins) <= set(panel.snapshots.time), "not on the weekly grid"
 
 
 def part_of(panel, history, rows):
