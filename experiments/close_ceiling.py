@@ -23,7 +23,7 @@ from rich.console import Console
 from experiments.close_truth import (
     DRAWS,
     END,
-    HORIZONS,
+    EVER,
     RATE,
     TRUTH,
     WEEKS,
@@ -42,6 +42,7 @@ from training.learners import expit
 from training.tiers import learner_of, tier_for
 from training.train import Trained
 
+HORIZONS = (30, 90, EVER)
 BEFORE = range(-60, 0, 2)
 """Weeks whose open deals teach by their true chances."""
 TEACHING_DRAWS = 100

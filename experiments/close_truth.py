@@ -8,6 +8,9 @@ the true chances; losses are expected ones, so that luck of outcomes has no part
 
     share = (loss of the stage's rate - loss of the model) / (loss of the rate - loss of the truth)
 
+What is asked is whether a deal is won within 30 days, within 90, by the end of the quarter (44, 30,
+16 and 2 days away) and ever.
+
 How much can be achieved differs between firms: read the mean over several, and differences between
 models on the same firms. Most of what decides a deal stays hidden in the firms as they are drawn;
 `--telling` draws firms in which most of it shows in the CRM, to see what is lost in the learning;
@@ -38,6 +41,7 @@ from data.settings import Settings
 from data.sources import raw_tables
 from data.validation import validate
 from experiments.worlds import SAID, Dirt, Kind, KnownFirm, add_kinds, known_firm
+from features.fiscal import days_to_quarter_end
 from features.history import WON, History
 from features.windows import DAY, Floats
 from training.close import CloseModel, Panel, fit_close
@@ -49,8 +53,10 @@ from training.train import Trained, longest_horizon, train
 END = pd.Timestamp("2025-06-30", tz="UTC")
 WEEKS = (0, 2, 4, 6)
 """Weeks after the data cut at which open deals are asked."""
-HORIZONS = (30, 90, 0)
-"""Days; 0 stands for ever."""
+QUARTER, EVER = -1, 0
+"""Stand for the days to the end of the quarter, and for any number of days."""
+HORIZONS = (30, 90, QUARTER, EVER)
+"""Days."""
 PSEUDO_ROWS = 20.0
 DRAWS = 400
 """Futures from which a true chance is told."""
@@ -108,9 +114,11 @@ def open_deals_at(
     """Features of the deals open some weeks after the cut, and their true chances, by deal."""
     at = trained.bundle.cut + 7 * week * DAY
     as_of = pd.Timestamp(at, unit="us", tz="UTC")
-    truth = firm.incidence(as_of, [h for h in HORIZONS if h], draws)
+    days = {h: days_of(h, at) for h in HORIZONS}
+    chances = firm.incidence(as_of, sorted({d for d in days.values() if d != EVER}), draws)
     scored = score(trained.bundle, history, at)
-    truth = truth.set_index("deal_id").reindex(scored.frame["deal_id"])
+    chances = chances.set_index("deal_id").reindex(scored.frame["deal_id"])
+    truth = pd.DataFrame({truth_of(h): chances[truth_of(d)] for h, d in days.items()})
     known = truth.notna().all(axis=1).to_numpy()
     return scored.features[known], truth[known]
 
@@ -128,18 +136,20 @@ def asked(
     by_curve = dict(zip(CURVES, (bundle.close, model, plain, bundle.table), strict=True))
     trees = small_trees(trained) if beside else []
     for week in WEEKS:
+        at = bundle.cut + 7 * week * DAY
         features, truth = open_deals_at(firm, history, trained, week, DRAWS)
         curves = {name: close.incidence(features) for name, close in by_curve.items()}
         matrix = features.to_numpy(np.float32)
         for place, horizon in enumerate(HORIZONS):
-            stages = features["stage_code"].to_numpy()
-            told = {n: each.won_by(horizon or each.longest)[:, 0] for n, each in curves.items()}
+            stages, days = features["stage_code"].to_numpy(), days_of(horizon, at)
+            moved = bundle.won_days(at, (days or bundle.close.longest,))
+            told = {name: each.won_by(moved)[:, 0] for name, each in curves.items()}
             columns = {
                 "week": week,
                 "deal_id": truth.index,
                 "horizon": horizon,
                 TRUTH: truth[truth_of(horizon)].to_numpy(),
-                RATE: stage_rates(trained.panel, stages, horizon),
+                RATE: stage_rates(trained.panel, stages, days),
             }
             if beside:
                 told[LIGHTGBM] = np.asarray(trees[place].predict_proba(matrix))[:, 1]
@@ -149,15 +159,21 @@ def asked(
 
 def truth_of(horizon: int) -> str:
     """Name of the column of the true chances."""
-    return f"p_won_{horizon}" if horizon else "p_won"
+    return {EVER: "p_won", QUARTER: "p_won_quarter"}.get(horizon, f"p_won_{horizon}")
+
+
+def days_of(horizon: int, at: int) -> int:
+    """Days of a horizon as of a midnight (microseconds); EVER stays what it is."""
+    return int(days_to_quarter_end(np.array([at]))[0]) if horizon == QUARTER else horizon
 
 
 def small_trees(trained: Trained) -> list[LGBMClassifier]:
     """A straightforward LightGBM for each horizon, on the same features of mature snapshots."""
     panel, fitted = trained.panel, []
     matrix = panel.features.to_numpy(np.float32)
+    to_end = days_to_quarter_end(panel.snapshots.time)
     for horizon in HORIZONS:
-        days = horizon or np.inf
+        days = to_end if horizon == QUARTER else horizon or np.inf
         labels, rows = mature_labels(panel.outcomes, WON, days, longest_horizon(panel))
         fitted.append(clone(SMALL).fit(matrix[rows], labels[rows]))
     return fitted
@@ -167,7 +183,7 @@ def shares(answers: pd.DataFrame, models: Sequence[str] = MODELS) -> pd.DataFram
     """Share of each model, by horizon, and what it expects over the truth (`bias`)."""
     rows = []
     for model in models:
-        for horizon in HORIZONS:
+        for horizon in answers["horizon"].unique():
             here = answers[answers["horizon"] == horizon]
             truth, rate, p = (here[name].to_numpy(float) for name in (TRUTH, RATE, model))
             base, least = loss(truth, rate), least_loss(truth, DRAWS)
@@ -233,7 +249,7 @@ def main() -> None:
     dirt.add_argument("--dirt-cost", action="store_true", help="clean and dirty, deal by deal")
     add_kinds(parser)
     options = parser.parse_args()
-    console, frames = Console(width=130), []
+    console, frames = Console(width=150), []
     for seed in map(int, options.seeds.split(",")):
         begin = time.monotonic()
         if options.dirt_cost:
@@ -250,14 +266,14 @@ def main() -> None:
 
 def named(horizon: int) -> str:
     """A horizon in words."""
-    return f"{horizon} days" if horizon else "ever"
+    return {EVER: "ever", QUARTER: "quarter"}.get(horizon, f"{horizon} days")
 
 
 def as_lines(found: pd.DataFrame) -> str:
     """Shares of a firm, a line a model."""
     lines = []
-    for model, share in found.groupby("model", sort=False)["share"]:
-        figures = zip(HORIZONS, share, strict=True)
+    for model, rows in found.groupby("model", sort=False):
+        figures = zip(rows["horizon"], rows["share"], strict=True)
         lines.append(f"  {model}: {', '.join(f'{named(h)} {s:.3f}' for h, s in figures)}")
     return "\n".join(lines)
 
@@ -265,12 +281,13 @@ def as_lines(found: pd.DataFrame) -> str:
 def as_table(found: pd.DataFrame, title: str) -> Printed:
     """Means over firms, a row a model."""
     table = Printed(title=title)
-    for name in ("", *(f"{what}, {named(h)}" for what in ("share", "bias") for h in HORIZONS)):
+    horizons = found["horizon"].unique()
+    for name in ("", *(f"{what}, {named(h)}" for what in ("share", "bias") for h in horizons)):
         table.add_column(name, justify="right", no_wrap=True)
     mean = found.groupby(["model", "horizon"])[["share", "bias"]].mean()
     figures = {what: mean[what].to_dict() for what in ("share", "bias")}
     for model in found["model"].unique():
-        cells = [f"{figures[what][model, h]:+.3f}" for what in figures for h in HORIZONS]
+        cells = [f"{figures[what][model, h]:+.3f}" for what in figures for h in horizons]
         table.add_row(model, *cells)
     return table
 

@@ -50,12 +50,12 @@ def _fit_side(
 
 
 def mature_labels(
-    found: Outcomes, kind: int, days: float, longest: float = EVER_DAYS
+    found: Outcomes, kind: int, days: float | Floats, longest: float = EVER_DAYS
 ) -> tuple[Floats, Bools]:
     """(n,) 1 where the deal ended as `kind` within `days`, and the rows watched so long.
 
-    For `ever` (infinite `days`) rows watched a year, or half of `longest` where that is shorter.
+    Each row may have a number of days of its own. For `ever` (infinite `days`) rows watched a year, or half of `longest` where that is shorter.
     """
     labels = ((found.kind == kind) & (found.days < days)).astype(float)
-    needed = days if np.isfinite(days) else min(EVER_DAYS, longest / 2)
+    needed = np.where(np.isfinite(days), days, min(EVER_DAYS, longest / 2))
     return labels, found.watched >= needed
