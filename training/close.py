@@ -32,12 +32,13 @@ from training.learners import Learner, Model, expit
 from training.together import together
 from training.trees import Matrix
 
-BUILT_ON = {30: 0, 34: 0, 62: 34, 90: 62, 118: 90, 202: 118}
+BUILT_ON = {30: 0, 14: 0, 34: 0, 62: 34, 90: 62, 118: 90, 202: 118}
 """The earlier horizon, in days, on which each builds; 0 where outcomes alone are the label.
 
-A step from one to the next is of whole weeks, for a deal's snapshots lie a week apart; 34 is no
+In the order in which they are fitted, each from the first on or from what it builds on. A step from one to the next is of whole weeks, for a deal's snapshots lie a week apart; 34 is no
 knot, but where the steps that lead to 90 set out from.
 """
+FIRST = next(iter(BUILT_ON))
 EVER_STEP = 84
 """Length in days of the steps from the last knot on."""
 EVER_RISE = 0.01
@@ -155,15 +156,15 @@ def fit_close(
     Parameters
     ----------
     longest : days that stand for `ever`: as far as its steps go
-    until : fit knots of won up to this horizon only and of lost the first (a fold that is
-        compared there needs no more); the last one then stands in for those after it
+    until : fit knots of won from FIRST up to this horizon only and of lost FIRST (a fold that is
+        compared there needs no more); the nearest of them then stands in for each of the others
     """
     prepared = learner.prepare(panel.features, panel.thin, panel.snapshots.deal)
     # Two chains on two cores: threads inside each would only wait for one another.
     with threadpool_limits(1), ThreadPoolExecutor(2) as pool:
         sides = [
             pool.submit(_fit_side, panel, learner, prepared, kind, longest, last)
-            for kind, last in ((WON, until), (LOST, until and KNOTS[0]))
+            for kind, last in ((WON, until), (LOST, until and FIRST))
         ]
         won, lost = (side.result() for side in sides)
     ever = np.stack([expit(learner.answers(prepared, m)) for m in won[-3:]], axis=1)
@@ -183,16 +184,16 @@ def _fit_side(
     models: dict[int, Model] = {}
     answers: dict[int, Floats] = {}
     for days, earlier in BUILT_ON.items():
-        if until is not None and days > until:
-            models[days] = models[max(k for k in models if k <= until)]
+        if until is not None and not FIRST <= days <= until:
             continue
         target, rows = _target(panel, kind, days - earlier, answers.get(earlier))
-        start = models.get(earlier, models.get(KNOTS[0]))
+        start = models.get(earlier, models.get(FIRST))
         models[days] = learner.fit(prepared, target, rows, start)
         answers[days] = expit(learner.answers(prepared, models[days]))
-    found = [models[knot] for knot in KNOTS]
     if until is not None:
-        return [*found, found[-1]]
+        near = [models[min(max(knot, FIRST), until)] for knot in KNOTS]
+        return [*near, near[-1]]
+    found = [models[knot] for knot in KNOTS]
     ever, last = answers[KNOTS[-1]], models[KNOTS[-1]]
     for _ in range(max(1, ceil((longest - KNOTS[-1]) / EVER_STEP))):
         target, rows = _target(panel, kind, EVER_STEP, ever)

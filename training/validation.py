@@ -32,7 +32,7 @@ from training.metrics import Difference, auc_within, log_loss, paired
 from training.table import Table
 
 ORIGINS = 3
-SHORT, LONG = KNOTS[0], KNOTS[2]
+SHORT, LONG = 30, 90
 WINDOWS = {SHORT: 14, LONG: 56}
 """Days of test snapshots after each origin, by the longest horizon judged."""
 ROWS_BESIDE = 100_000
@@ -160,7 +160,7 @@ def _one_origin(history: History, panel: Panel, learner: Learner, cut: int) -> O
     past = np.flatnonzero(panel.snapshots.time <= cut)
     known = make_panel(history, panel.snapshots.take(past), panel.features.iloc[past], cut)
     # Without a row that was watched for the first horizon there is nothing to learn from.
-    mature = known.outcomes.known(horizons[-1]) & (known.outcomes.watched >= KNOTS[0])
+    mature = known.outcomes.known(horizons[-1]) & (known.outcomes.watched >= SHORT)
     if known.closed_deals < LEAST_CLOSED or not mature.any():
         return None
     test = _test_rows(panel, cut, horizons[-1])
@@ -190,9 +190,9 @@ def answered(
         model={h: model.logits(features) for h, model in won.items()},
         table={h: models[1].won[place[h]].logits(features) for h in horizons},
         lost_labels=later.lost(horizons[0]),
-        lost_model=models[0].lost[0].logits(features),
+        lost_model=models[0].lost[place[horizons[0]]].logits(features),
         parts={h: model.parts_of(features) for h, model in won.items()},
-        lost_parts=models[0].lost[0].parts_of(features),
+        lost_parts=models[0].lost[place[horizons[0]]].parts_of(features),
     )
 
 
