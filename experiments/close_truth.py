@@ -8,8 +8,8 @@ the true chances; losses are expected ones, so that luck of outcomes has no part
 
     share = (loss of the stage's rate - loss of the model) / (loss of the rate - loss of the truth)
 
-What is asked is whether a deal is won within 30 days, within 90, by the end of the quarter (44, 30,
-16 and 2 days away) and ever.
+What is asked is whether a deal is won within 30 days, within 90, by the end of the quarter (44,
+30, 16 and 2 days away), and ever.
 
 How much can be achieved differs between firms: read the mean over several, and differences between
 models on the same firms. Most of what decides a deal stays hidden in the firms as they are drawn;

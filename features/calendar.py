@@ -24,7 +24,7 @@ ends of quarters and months."""
 RUSH_QUARTER, RUSH_MONTH = 7, 4
 """Last days of a quarter and of a month, in which much is closed.
 
-How many of them lie ahead is counted for the first horizons at which models answer
+How many of them lie ahead is counted for some horizons at which models answer
 (`training.incidence.KNOTS`): it jumps where the end of the period comes within the horizon, which
 lines of few bends in the distance from that end cannot follow.
 """

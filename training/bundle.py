@@ -30,7 +30,7 @@ from training.table import TableModel
 from training.tiers import Tier
 from training.timing import WhenWon
 
-FORMAT = 2
+FORMAT = 3
 FILES = ("bundle.json", "close.json", "amount.json")
 
 

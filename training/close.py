@@ -35,8 +35,9 @@ from training.trees import Matrix
 BUILT_ON = {30: 0, 14: 0, 34: 0, 62: 34, 90: 62, 118: 90, 202: 118}
 """The earlier horizon, in days, on which each builds; 0 where outcomes alone are the label.
 
-In the order in which they are fitted, each from the first on or from what it builds on. A step from one to the next is of whole weeks, for a deal's snapshots lie a week apart; 34 is no
-knot, but where the steps that lead to 90 set out from.
+In the order in which they are fitted, each begun at what it builds on, or at the first. A step
+from one to the next is of whole weeks, for a deal's snapshots lie a week apart; 34 is no knot, but
+where the steps that lead to 90 set out from.
 """
 FIRST = next(iter(BUILT_ON))
 EVER_STEP = 84

@@ -54,7 +54,8 @@ def mature_labels(
 ) -> tuple[Floats, Bools]:
     """(n,) 1 where the deal ended as `kind` within `days`, and the rows watched so long.
 
-    Each row may have a number of days of its own. For `ever` (infinite `days`) rows watched a year, or half of `longest` where that is shorter.
+    Each row may have days of its own. For `ever` (infinite `days`) rows watched a year, or half of
+    `longest` where that is shorter.
     """
     labels = ((found.kind == kind) & (found.days < days)).astype(float)
     needed = np.where(np.isfinite(days), days, min(EVER_DAYS, longest / 2))

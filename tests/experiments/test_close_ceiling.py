@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.close_ceiling import SERVED, TOLD, compared
-from experiments.close_truth import END, HORIZONS, trained_on
+from experiments.close_ceiling import HORIZONS, SERVED, TOLD, compared
+from experiments.close_truth import END, trained_on
 from experiments.worlds import Dirt, Kind, known_firm
 
 

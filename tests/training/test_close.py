@@ -192,7 +192,7 @@ def test_incidence_is_calibrated_by_slope_and_offset_of_each_side():
     features = pd.DataFrame({"age_days": [1.0, 2.0]})
     plain = CloseModel(models, models, 120.0, 730.0)
     found = replace(plain, slope=(1.0, 2.0), offset=(0.5, 0.0)).incidence(features)
-    assert plain.incidence(features).won[0] == pytest.approx(np.linspace(0.1, 0.35, 6))
+    assert plain.incidence(features).won[0] == pytest.approx(np.linspace(0.1, 0.35, len(models)))
     logits = np.array([m.logits(features)[0] for m in models])
     assert found.won[0] == pytest.approx(expit(logits + 0.5))
     assert found.lost[0] == pytest.approx(expit(2 * logits))
@@ -256,6 +256,9 @@ def test_ever_goes_as_far_as_deals_live(make_history):
     assert soon.won[:, -1].mean() == pytest.approx(0.4 * (1 - np.exp(-290 / 365)), abs=0.03)
 
 
+RUSH = (30, 62)
+
+
 def test_rush_at_the_end_of_the_quarter_is_expected_once_it_is_within_reach(make_history):
     """Deals close five times as often in the last week of a quarter; all else is chance."""
     rng, days, count = np.random.default_rng(2), 1_100, 6_000
@@ -268,20 +271,25 @@ def test_rush_at_the_end_of_the_quarter_is_expected_once_it_is_within_reach(make
     deals = pd.DataFrame({"created": before(days) + pd.to_timedelta(born, unit="D")})
     history = make_history(deals.assign(closed=closed.where(closed < CUT), won=True))
     panel, vocabulary = panel_of(history), learn_vocabulary(history, MICROS)
-    names = ["quarter_end_days", *(f"quarter_rush_{knot}d_days" for knot in KNOTS[:2])]
+    names = ["quarter_end_days", *(f"quarter_rush_{knot}d_days" for knot in RUSH)]
     asked = compute_features(history, vocabulary, panel.snapshots, names)
     found = fit_close(replace(panel, features=asked), Logistic(), 365.0).incidence(asked)
     first = (panel.snapshots.time - at[0]) // DAY
-    for knot in KNOTS[:2]:
+    for knot in RUSH:
         true = 1 - np.exp(passed[first] - passed[first + knot])
         assert np.abs(found.won_by(knot)[:, 0] - true).max() < 0.06
 
 
-def test_fold_stops_at_its_horizon_and_the_last_knot_stands_in_for_the_rest(panel):
-    model = fit_close(panel, Table(), 365.0, until=KNOTS[2])
+def test_fold_fits_up_to_its_horizon_and_the_nearest_knot_stands_in_for_the_rest(panel):
+    model = fit_close(panel, Table(), 365.0, until=90)
     whole = fit_close(panel, Table(), 365.0)
-    assert model.won[2].cells.tolist() == whole.won[2].cells.tolist()
-    assert all(each is model.won[2] for each in model.won[3:])
+    first, last = KNOTS.index(30), KNOTS.index(90)
+    for fitted in range(first, last + 1):
+        assert model.won[fitted].cells.tolist() == whole.won[fitted].cells.tolist()
+    assert all(each is model.won[first] for each in model.won[:first])
+    assert all(each is model.won[last] for each in model.won[last:])
+    assert all(each is model.lost[first] for each in model.lost)
+    assert model.lost[first].cells.tolist() == whole.lost[first].cells.tolist()
 
 
 def flipped_after(tables, cut):
@@ -319,5 +327,5 @@ def test_no_model_of_any_tier_depends_on_outcomes_after_the_cut(firm, panel, cat
     future = History.of(flipped_after(Tables.of(firm.tables), instant))
     other = make_panel(future, panel.snapshots, panel.features, cut)
     learner = learner_of("logistic", categorical)
-    one, two = (fit_close(each, learner, 365.0, until=KNOTS[1]) for each in (panel, other))
+    one, two = (fit_close(each, learner, 365.0, until=30) for each in (panel, other))
     assert one.won[1].logits(panel.features).tolist() == two.won[1].logits(panel.features).tolist()

@@ -66,7 +66,7 @@ def test_quarter_is_the_horizon_to_its_last_day(scored, cut):
 
 @pytest.mark.parametrize("tier", TIERS)
 def test_shortly_before_its_end_most_of_a_quarter_is_still_to_be_won(bundles, history, cut, tier):
-    asked = cut + 80 * DAY
+    asked = cut + 86 * DAY
     found, straight = (
         score(bundle, history, asked).frame["p_won_quarter"]
         for bundle in (bundles[tier], replace(bundles[tier], when=None))

@@ -13,19 +13,18 @@ from features.history import LOST, OPEN, WON, History
 from features.snapshots import panel as weekly
 from features.windows import DAY
 from training.close import make_panel
-from training.incidence import KNOTS
 from training.learners import expit
 from training.logistic import Logistic
 from training.validation import (
     LEAST_CLOSED,
+    LONG,
+    SHORT,
     OutOfTime,
     horizons_for,
     judge,
     origins_for,
     validate,
 )
-
-SHORT, LONG = KNOTS[0], KNOTS[2]
 
 
 @pytest.fixture(scope="module")
