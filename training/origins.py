@@ -38,6 +38,7 @@ from training.close import Panel, fit_close, make_panel
 from training.incidence import Incidence
 from training.learners import Learner
 from training.metrics import log_loss
+from training.own_models import PIPELINES
 from training.train import (
     bounded_panel,
     closed_deals,
@@ -85,6 +86,7 @@ class Known:
     cut : the origin, in microseconds
     panel : snapshots up to the cut with features and the outcomes known before it
     categorical : names of the columns that hold codes
+    pipelines : names in the order of their codes
     asked : snapshots of the four weeks from the cut on, with `features` in the panel's columns
     later : what became of them, known by the as-of of the replay
     closed : deals whose closing was known
@@ -95,6 +97,7 @@ class Known:
     history: History
     panel: Panel
     categorical: tuple[str, ...]
+    pipelines: tuple[str, ...]
     closed: int
     asked: Snapshots
     features: pd.DataFrame
@@ -226,6 +229,7 @@ class Past:
             history=self.history,
             panel=make_panel(self.history, before, features, cut),
             categorical=tuple(name for name in columns if registry[name].categorical),
+            pipelines=vocabulary.categories.get(PIPELINES, ()),
             closed=closed_deals(self.history, cut),
             asked=later,
             features=self._features(vocabulary, asked, columns),

@@ -1,10 +1,11 @@
 """The served model as `train` would have made it at each origin of a backtest.
 
 At an origin `train` validates on earlier origins before it fits the last model: from that come
-the calibration and the decision whether the model may be served at all. Those earlier origins are
-mostly origins of the backtest, too, so their fits are kept and nothing is fitted twice. What a
-learner makes of the number of closed deals is therefore decided by those known at the earlier
-origin, where `train` takes the number known at its own.
+the calibration, the decision whether the model may be served at all and which pipelines get models
+of their own. Those earlier origins are mostly origins of the backtest, too, so their fits are kept
+and nothing but the models of single pipelines is fitted twice. What a learner makes of the number
+of closed deals is therefore decided by those known at the earlier origin, where `train` takes the
+number known at its own.
 """
 
 from __future__ import annotations
@@ -15,20 +16,18 @@ from dataclasses import dataclass, field
 from features.outcomes import outcomes
 from training.averaging import USUAL_WEIGHT
 from training.close import CloseModel, fit_close
+from training.gate import decide
 from training.learners import Learner
 from training.origins import Answer, Contender, Known, Past, curves
 from training.table import Table
 from training.tiers import Tier, learner_of, tier_for
-from training.train import choose
 from training.validation import (
     LEAST_CLOSED,
     WINDOWS,
     OutOfTime,
-    Verdict,
     answered,
     horizons_for,
     joined,
-    judge,
     origins_for,
 )
 
@@ -37,7 +36,7 @@ LearnerOf = Callable[[Tier, tuple[str, ...], int], Learner]
 
 @dataclass
 class Served(Contender):
-    """Model, calibration and gate of `train`, refitted at each origin.
+    """Model, calibration, gate and pipelines' own models of `train`, refitted at each origin.
 
     Attributes
     ----------
@@ -59,13 +58,20 @@ class Served(Contender):
     def fit(self, known: Known, horizons: Sequence[int]) -> Answer:
         """Fit, calibrate out of time and choose, all by what was known at the origin."""
         tier = tier_for(known.closed)
+        found = self._out_of_time(known, tier) if tier != "table" else None
+        gate = decide(
+            *(known.history, known.panel, found, known.closed, known.pipelines),
+            lambda deals: self.learner(tier_for(deals), known.categorical, deals),
+            self.usual,
+        )
+        self.tiers[known.cut] = gate.choice.tier
         close, table = self._fitted(known, tier, None)
-        verdict = self._verdict(known, tier) if tier != "table" else None
-        choice = choose(tier, known.closed, verdict)
-        self.tiers[known.cut] = choice.tier
-        if choice.tier == "table" or verdict is None:
+        if gate.choice.tier == "table" or gate.verdict is None:
             return curves(table, horizons)
-        return curves(verdict.applied(close), horizons)
+        if gate.own and gate.own.learners:
+            whole = self.learner(tier, known.categorical, known.closed)
+            close = fit_close(known.panel, gate.learner(whole), known.longest)
+        return curves(gate.verdict.applied(close), horizons)
 
     def _fitted(
         self, known: Known, tier: Tier, until: int | None
@@ -81,12 +87,12 @@ class Served(Contender):
         self._fits[key] = (close, table, until)
         return close, table
 
-    def _verdict(self, known: Known, tier: Tier) -> Verdict | None:
-        """What validation on earlier origins says, as in `training.validation`."""
+    def _out_of_time(self, known: Known, tier: Tier) -> OutOfTime | None:
+        """What models of earlier origins said, as in `training.validation`."""
         horizons = horizons_for(known.panel)
         folds = [self._fold(known, cut, tier, horizons) for cut in origins_for(known.panel)]
         found = [fold for fold in folds if fold is not None]
-        return judge(joined(found), self.usual) if found else None
+        return joined(found) if found else None
 
     def _fold(
         self, known: Known, cut: int, tier: Tier, horizons: tuple[int, ...]

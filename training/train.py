@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -19,24 +19,22 @@ from training.amount import fit_amount
 from training.bundle import Bundle
 from training.card import influence
 from training.close import CloseModel, Panel, Progress, fit_close, make_panel
+from training.gate import decide
 from training.hindsight import learned_widening
 from training.learners import Learner
 from training.outlook import TERMS
-from training.own_models import PIPELINES, Tried, try_own_models
-from training.segments import BySegment
+from training.own_models import PIPELINES
 from training.shock import arrivals_at
 from training.table import Table
 from training.tiers import (
     DEFAULT,
     Recipe,
-    Tier,
     TierChoice,
-    earns_its_place,
     learner_of,
     tier_for,
 )
 from training.timing import WhenWon
-from training.validation import ORIGINS, OutOfTime, Verdict, judge, validate
+from training.validation import ORIGINS, OutOfTime, Verdict, validate
 from training.yardsticks import usual_waits
 
 MANY_ROWS = 100_000
@@ -94,31 +92,23 @@ def train(
     tier = tier_for(closed)
     learner = learner_of(tier, categorical, closed, recipe)
     found = validate(history, rows, learner, progress) if tier != "table" else None
-    verdict = judge(found, recipe.weight) if found is not None else None
-    choice = choose(tier, closed, verdict)
-    tried: tuple[Tried, ...] = ()
-    if found is not None and choice.tier != "table":
-        progress("trying models of single pipelines")
-        pipelines = vocabulary.categories.get(PIPELINES, ())
-        own = try_own_models(
-            *(history, rows, found, pipelines),
-            lambda deals: learner_of(tier_for(deals), categorical, deals, recipe),
-        )
-        tried = own.tried
-        if own.learners:
-            learner, found = BySegment(learner, own.learners), own.found
-            verdict = judge(found, recipe.weight)
-            gated = choose(tier, closed, verdict)
-            choice = replace(gated, reason=gated.reason + own.reason)
+    progress("trying models of single pipelines")
+    gate = decide(
+        *(history, rows, found, closed, vocabulary.categories.get(PIPELINES, ())),
+        lambda deals: learner_of(tier_for(deals), categorical, deals, recipe),
+        recipe.weight,
+    )
+    choice, verdict, found = gate.choice, gate.verdict, gate.found
     if found is not None and verdict is not None:
         found = found.weighed(verdict.weight)
+    learner = gate.learner(learner)
     close, table = _final_fit(rows, learner, choice, verdict, longest_horizon(rows), progress)
     progress("learning amounts")
     amount = fit_amount(history, rows)
     card = _card(history, rows, choice, closed, verdict, amount.wins)
     card["distrusted"] = distrusted
     card["recipe"] = recipe.to_json()
-    card["pipelines"] = [each.to_json() for each in tried]
+    card["pipelines"] = [each.to_json() for each in gate.own.tried] if gate.own else []
     card["influence"] = influence(close, rows, names_of_families(history, vocabulary))
     card["usual_waits"] = usual_waits(history, vocabulary, rows)
     progress("replaying forecasts of past months")
@@ -191,40 +181,6 @@ def longest_horizon(rows: Panel) -> float:
     """Days that stand for `ever`: as long as the history, between 84 days and two years."""
     days = float(np.ptp(rows.snapshots.time)) / DAY if len(rows) else 0.0
     return float(np.clip(days, SHORTEST, LONGEST))
-
-
-def choose(tier: Tier, closed: int, verdict: Verdict | None) -> TierChoice:
-    """Serve the model where it earns its place beside the stage x age table, and say why."""
-    if tier == "table":
-        return TierChoice(
-            "table",
-            f"only {closed} closed deals are known; below 50 the stage x age table, shrunk to a "
-            "prior, is the most that they can carry",
-        )
-    if verdict is None:
-        return TierChoice(
-            "table",
-            f"{closed} closed deals, but the history is too short to test a model on a later "
-            "time; the stage x age table is served",
-        )
-    gain = verdict.gain
-    shown = (
-        f"{gain.mean:+.4f} +- {gain.standard_error:.4f} nats a snapshot over {gain.deals:,} deals"
-    )
-    if not earns_its_place(tier, gain):
-        return TierChoice(
-            "table",
-            "the history holds no signal beyond stage and age that stands up out of time: the "
-            f"model's log-loss against the stage x age table is {shown}; the table is served",
-        )
-    if gain.better:
-        reason = f"out of time the model beats the stage x age table by {shown}"
-    else:
-        reason = (
-            f"out of time the model is within the noise of the stage x age table, {shown}; with "
-            "so many closed deals it is the more likely to be right"
-        )
-    return TierChoice(tier, f"{closed:,} closed deals, and {reason}")
 
 
 def _final_fit(

@@ -19,6 +19,7 @@ from training.explanation import parts_of
 from training.learners import expit, logit
 from training.logistic import Logistic
 from training.metrics import Difference, log_loss, paired
+from training.origins import Past, monthly_origins
 from training.own_models import (
     LEAST_DEALS,
     TOO_FEW,
@@ -29,6 +30,7 @@ from training.own_models import (
 )
 from training.scoring import score
 from training.segments import BySegment, BySegmentModel
+from training.served import Served
 from training.train import train
 from training.validation import origins_for, validate
 
@@ -226,6 +228,24 @@ def test_bundle_with_own_models_says_so_and_answers_alike_when_read_back(with_ow
     assert parts.logits() == pytest.approx(served, abs=1e-6)
     again = load_bundle(save_bundle(bundle, tmp_path / "bundle"))
     assert score(again, history, MICROS).frame.to_csv() == found.frame.to_csv()
+
+
+@pytest.mark.slow
+def test_backtest_gives_pipelines_their_own_models_where_training_then_would_have(
+    with_own, monkeypatch
+):
+    history = with_own[0]
+    past = Past.of(history, MICROS)
+    known = past.at(monthly_origins(past, 1)[0])
+    monkeypatch.setattr(own_models, "LEAST_DEALS", 300)
+    served = Served(past).fit(known, (30, 90))(known.features)
+    bundle = train(history, known.cut).bundle
+    assert pipelines_served(bundle.card)
+    features = known.features[list(bundle.features)]
+    assert served == pytest.approx(bundle.close.incidence(features).won_by([30, 90]), abs=0.01)
+    monkeypatch.setattr(own_models, "LEAST_DEALS", 10_000)
+    alone = Served(past).fit(known, (30, 90))(known.features)
+    assert np.abs(served - alone).max() > 0.05
 
 
 @pytest.mark.slow

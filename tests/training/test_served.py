@@ -27,8 +27,7 @@ def known(past):
 def test_at_an_origin_it_answers_what_training_then_would_have_served(
     history, past, known, monkeypatch
 ):
-    for module in ("train", "served"):
-        monkeypatch.setattr(f"training.{module}.choose", lambda *_: TierChoice("blend", "asked"))
+    monkeypatch.setattr("training.gate.choose", lambda *_: TierChoice("blend", "asked"))
     answers = Served(past).fit(known, (30, 90))(known.features)
     bundle = train(history, known.cut).bundle
     features = known.features[list(bundle.features)]

@@ -13,6 +13,7 @@ from features.trust import filled_later
 from features.vocabulary import learn_vocabulary
 from features.windows import DAY
 from training.averaging import USUAL_WEIGHT, averaged
+from training.gate import choose
 from training.learners import Blend
 from training.logistic import Logistic
 from training.metrics import Difference
@@ -22,7 +23,6 @@ from training.train import (
     STEPS,
     TrainingError,
     bounded_panel,
-    choose,
     informative,
     longest_horizon,
     model_features,
