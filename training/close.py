@@ -32,7 +32,7 @@ from training.learners import Learner, Model, expit
 from training.together import together
 from training.trees import Matrix
 
-BUILT_ON = {30: 0, 14: 0, 34: 0, 62: 34, 90: 62, 118: 90, 202: 118}
+BUILT_ON = {30: 0, 7: 0, 14: 0, 34: 0, 62: 34, 90: 62, 118: 90, 202: 118}
 """The earlier horizon, in days, on which each builds; 0 where outcomes alone are the label.
 
 In the order in which they are fitted, each begun at what it builds on, or at the first. A step

@@ -16,12 +16,12 @@ import numpy.typing as npt
 
 from features.windows import Floats, Ints
 
-KNOTS: tuple[int, ...] = (14, 30, 62, 90, 118, 202)
+KNOTS: tuple[int, ...] = (7, 14, 30, 62, 90, 118, 202)
 """Days ahead at which models answer; the `ever` of each curve comes after the last.
 
 30 and 90 days are what is asked most, and a day or two on a straight line beyond a knot may be a
-weekend, on which nothing is won; 14 tell of the last days of a quarter. How the others follow is
-in `training.close.BUILT_ON`.
+weekend, on which nothing is won; 7 and 14 tell which deals are won in the last days of a quarter.
+How the others follow is in `training.close.BUILT_ON`.
 """
 
 

@@ -45,19 +45,19 @@ def test_every_knot_and_ever_has_a_model_of_won_and_of_lost(panel):
 
 
 def test_without_mature_rows_a_knot_is_answered_by_the_one_before(panel):
-    short = panel.outcomes.watched.max() - KNOTS[2]
+    known, unknown = KNOTS.index(30), KNOTS.index(62)
+    short = panel.outcomes.watched.max() - KNOTS[unknown]
     rows = panel.outcomes.watched >= short
     assert rows.sum() > LEAST_ROWS
     young = Outcomes(
         panel.outcomes.kind,
         panel.outcomes.days,
-        np.minimum(panel.outcomes.watched, KNOTS[1]),
+        np.minimum(panel.outcomes.watched, KNOTS[known]),
         panel.outcomes.closing,
     )
     model = fit_direct(type(panel)(**{**vars(panel), "outcomes": young}), Table(), 730.0)
-    assert model.won[1] is not model.won[0]
-    assert model.won[2] is model.won[1]
-    assert model.won[-1] is model.won[1]
+    assert model.won[known] is not model.won[known - 1]
+    assert all(each is model.won[known] for each in model.won[unknown:])
 
 
 def test_first_knot_is_learned_as_the_served_model_learns_it(panel):
