@@ -27,7 +27,7 @@ from features.outcomes import Outcomes, outcomes
 from features.snapshots import WEEK, Snapshots
 from features.windows import DAY, Bools, Floats, Ints
 from training.calibration import calibrate
-from training.incidence import KNOTS, Incidence, coherent, tail_of
+from training.incidence import FIRST, KNOTS, Incidence, coherent, tail_of
 from training.learners import Learner, Model, expit
 from training.together import together
 from training.trees import Matrix
@@ -35,11 +35,10 @@ from training.trees import Matrix
 BUILT_ON = {30: 0, 7: 0, 14: 0, 34: 0, 62: 34, 90: 62, 118: 90, 202: 118}
 """The earlier horizon, in days, on which each builds; 0 where outcomes alone are the label.
 
-In the order in which they are fitted, each begun at what it builds on, or at the first. A step
+In the order in which they are fitted, each begun at what it builds on, or at FIRST. A step
 from one to the next is of whole weeks, for a deal's snapshots lie a week apart; 34 is no knot, but
 where the steps that lead to 90 set out from.
 """
-FIRST = next(iter(BUILT_ON))
 EVER_STEP = 84
 """Length in days of the steps from the last knot on."""
 EVER_RISE = 0.01

@@ -23,8 +23,8 @@ KNOTS: tuple[int, ...] = (7, 14, 30, 62, 90, 118, 202)
 weekend, on which nothing is won; 7 and 14 tell which deals are won in the last days of a quarter.
 How the others follow is in `training.close.BUILT_ON`.
 """
-FIRM = KNOTS.index(30)
-"""Place of the knot that stays as it is where those before it say more."""
+FIRST = 30
+"""The knot that is fitted first: it stays as it is where those before it say more."""
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,13 @@ def _between(
 def coherent(won: Floats, lost: Floats) -> tuple[Floats, Floats]:
     """Make raw (n, knots) predictions a competing-risk pair.
 
-    Knots before FIRM, which know the fewest closings, are lowered to what is said later, up to it;
-    from there on each curve is raised to its running maximum. Where an increment would push won +
-    lost over 1, both increments are shrunk by the same factor to the mass that is left.
+    Knots before FIRST, which know the fewest closings, are lowered to what is said later, up to
+    it; from there on each curve is raised to its running maximum. Where an increment would push
+    won + lost over 1, both increments are shrunk by the same factor to the mass that is left.
     """
     told = np.clip([won, lost], 0.0, 1.0)
-    soon = told[:, :, FIRM::-1]
-    told[:, :, FIRM::-1] = np.minimum.accumulate(soon, axis=2)
+    soon = told[:, :, KNOTS.index(FIRST) :: -1]
+    soon[:] = np.minimum.accumulate(soon, axis=2)
     raised = np.maximum.accumulate(told, axis=2)
     steps = raised.copy()
     steps[:, :, 1:] -= raised[:, :, :-1]

@@ -26,13 +26,13 @@ from features.windows import DAY, Bools, Floats, Ints
 from training.averaging import USUAL_WEIGHT, averaged, learned_weight
 from training.calibration import deal_weights, fit_calibration, observed_expected
 from training.close import CloseModel, Panel, Progress, fit_close, make_panel
-from training.incidence import KNOTS
+from training.incidence import FIRST, KNOTS
 from training.learners import Learner, expit
 from training.metrics import Difference, auc_within, log_loss, paired
 from training.table import Table
 
 ORIGINS = 3
-SHORT, LONG = 30, 90
+SHORT, LONG = FIRST, 90
 WINDOWS = {SHORT: 14, LONG: 56}
 """Days of test snapshots after each origin, by the longest horizon judged."""
 ROWS_BESIDE = 100_000

@@ -6,9 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from training.incidence import FIRM, KNOTS, Incidence, bent, coherent, tail_of
+from training.incidence import FIRST, KNOTS, Incidence, bent, coherent, tail_of
 
 COLUMNS = len(KNOTS) + 1
+PLACE = KNOTS.index(FIRST)
 RAW = st.integers(1, 6).flatmap(
     lambda deals: st.tuples(
         *[arrays(float, (deals, COLUMNS), elements=st.floats(-0.5, 1.5)) for _ in range(2)]
@@ -48,13 +49,13 @@ def test_coherent_predictions_are_left_as_they_are():
     assert lost == pytest.approx(found.lost, abs=1e-15)
 
 
-def test_knots_before_the_firm_one_give_way_to_it_and_later_ones_to_those_before_them():
+def test_knots_before_that_of_30_days_give_way_to_it_and_later_ones_to_those_before_them():
     raw = np.full((1, COLUMNS), 0.2)
-    raw[0, :FIRM] = np.linspace(0.1, 0.3, FIRM)
-    raw[0, FIRM + 1], raw[0, -1] = 0.25, 0.1
+    raw[0, :PLACE] = np.linspace(0.1, 0.3, PLACE)
+    raw[0, PLACE + 1], raw[0, -1] = 0.25, 0.1
     won, lost = coherent(raw, np.zeros_like(raw))
-    assert won[0, : FIRM + 1] == pytest.approx([*np.minimum(raw[0, :FIRM], 0.2), 0.2])
-    assert (won[0, FIRM + 1 :] == 0.25).all()
+    assert won[0, : PLACE + 1] == pytest.approx([*np.minimum(raw[0, :PLACE], 0.2), 0.2])
+    assert (won[0, PLACE + 1 :] == 0.25).all()
     assert not lost.any()
 
 
