@@ -2,7 +2,9 @@
 
 The close model answers at knots some weeks apart. What it expects between two of them is spread
 over the days by how the mean curve falls off and by what each day brings (ends of months and
-quarters, weekends, season); what it says at the knots stays as it is.
+quarters, weekends, season); what it says at the knots from 30 days on stays as it is. Of those
+before them is read which deals come first; how many come in a quarter's last days the calendar
+tells better, for it knows every day of the past and not only those a week apart.
 """
 
 from __future__ import annotations
@@ -16,7 +18,10 @@ import numpy as np
 
 from features.windows import DAY, Floats
 from training.daily import DayShape
-from training.incidence import KNOTS, Incidence, bent
+from training.incidence import FIRST, KNOTS, Incidence
+
+FIRM = tuple(knot for knot in KNOTS if knot >= FIRST)
+"""Knots at which answers stay as they are."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +43,7 @@ class WhenWon:
     def days(self, as_of: int, horizons: tuple[float, ...]) -> Floats:
         """(horizons,) days at which curves of won tell what comes within horizons of an instant.
 
-        The answers at the knots stay as they are; to the end of a quarter most comes late.
+        The answers from 30 days on stay as they are; to the end of a quarter most comes late.
         """
         return np.array(_days(self, as_of, horizons))
 
@@ -65,11 +70,13 @@ def _days(when: WhenWon, as_of: int, horizons: tuple[float, ...]) -> list[float]
     curve = Incidence(when.usual[None], np.zeros_like(when.usual)[None], when.tail_days)
     moved = calendar_days(curve, when.won, as_of, np.array(horizons))
     pairs = zip(horizons, moved.tolist(), strict=True)
-    return [asked if asked in KNOTS else at for asked, at in pairs]
+    return [asked if asked in FIRM else at for asked, at in pairs]
 
 
 def calendar_days(incidence: Incidence, won: DayShape, as_of: int, days: Floats) -> Floats:
     """(horizons,) the days at which the curves must be asked for what comes within `days`.
+
+    Between firm knots as much of the mean curve's rise has passed as of what the days bring.
 
     Parameters
     ----------
@@ -84,16 +91,16 @@ def calendar_days(incidence: Incidence, won: DayShape, as_of: int, days: Floats)
     ends = (midnight + DAY - as_of) / DAY
     length = np.minimum(ends, 1.0)
     shape = np.exp(won.shape(midnight))
-    knots = np.array([0.0, *incidence.knots])
+    knots = np.array([0.0, *FIRM])
     weight = (
         shape * length * _falling(incidence, knots, ends, np.concatenate([[0.0], ends]), shape)
     )
     passed = np.concatenate([[0.0], np.cumsum(weight)])
     grid = np.concatenate([[0.0], ends])
-    at_knots = np.interp(knots, grid, passed)
-    asked = np.interp(days, grid, passed)
-    straight = np.interp(asked, at_knots, knots)
-    inside = np.interp(straight, bent(grid, incidence.knots, incidence.tail_days), grid)
+    every = np.union1d(grid, incidence.knots)
+    usual = incidence.won_by(every).mean(axis=0) + 1e-9 * every
+    at_knots, asked = np.interp(knots, grid, passed), np.interp(days, grid, passed)
+    inside = np.interp(np.interp(asked, at_knots, np.interp(knots, every, usual)), usual, every)
     year = np.exp(won.shape(as_of + np.arange(365) * DAY)).mean()
     busy = np.concatenate([[0.0], np.cumsum(shape * length)]) / year
     beyond = np.interp(days, grid, busy) - np.interp(knots[-1], grid, busy)

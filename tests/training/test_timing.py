@@ -10,7 +10,7 @@ import pytest
 from features.windows import DAY
 from training.daily import fit_daily, weekday_of
 from training.incidence import KNOTS, Incidence, tail_of
-from training.timing import WhenWon, calendar_days
+from training.timing import FIRM, WhenWon, calendar_days
 
 AS_OF = pd.Timestamp("2024-06-01", tz="UTC")
 MICROS = int(AS_OF.as_unit("us").asm8.astype("int64"))
@@ -37,9 +37,26 @@ def hurried():
     return learned(np.where(weekday_of(PAST) < 5, 2.0, 0.02) * np.where(left < 7, 5.0, 1.0))
 
 
-def test_what_the_model_says_at_its_knots_stays(hurried):
-    knots = np.array(CURVES.knots, float)
+def test_what_the_model_says_from_30_days_on_stays(hurried):
+    knots = np.array(FIRM, float)
     assert calendar_days(CURVES, hurried, MICROS, knots) == pytest.approx(knots)
+    assert calendar_days(CURVES, hurried, MICROS + DAY // 3, knots) == pytest.approx(knots)
+
+
+def test_how_many_are_won_within_days_the_calendar_tells_and_early_knots_which_deals(hurried):
+    soon, late = FLAT.copy(), FLAT.copy()
+    soon[0, :2], late[0, :2] = (0.06, 0.08), (0.0, 0.02)
+    days, ends = np.array([9.0, 20.0]), MICROS + 10 * DAY
+
+    def told(*curves):
+        found = Incidence(np.concatenate(curves), np.zeros((len(curves), COLUMNS)))
+        return found.won_by(calendar_days(found, hurried, ends, days))
+
+    alone = told(FLAT, FLAT)
+    mixed = told(soon, late)
+    assert (mixed[0] > mixed[1] + 0.01).all()
+    assert mixed.mean(axis=0) == pytest.approx(alone.mean(axis=0), rel=0.02)
+    assert told(soon) == pytest.approx(told(late), rel=0.02)
 
 
 def test_nothing_has_happened_after_no_time_and_later_is_never_less(hurried):
@@ -64,7 +81,7 @@ def when_won(shape):
 
 def test_what_comes_by_the_end_of_the_quarter_comes_late_in_it(hurried):
     when, end = when_won(hurried), MICROS + 30 * DAY
-    assert when.days(MICROS, (0.0, *map(float, KNOTS))).tolist() == [0, *KNOTS]
+    assert when.days(MICROS, (0.0, *map(float, FIRM))).tolist() == [0, *FIRM]
     for left, days in ((4, 4.5), (5, 5.5), (18, 20), (20, 23)):
         assert when.days(end - left * DAY, (60.0, float(left)))[1] > days
     # A Saturday and a Sunday.
