@@ -249,7 +249,7 @@ def main() -> None:
     dirt.add_argument("--dirt-cost", action="store_true", help="clean and dirty, deal by deal")
     add_kinds(parser)
     options = parser.parse_args()
-    console, frames = Console(width=150), []
+    console, frames = Console(width=170), []
     for seed in map(int, options.seeds.split(",")):
         begin = time.monotonic()
         if options.dirt_cost:
