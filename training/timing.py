@@ -10,7 +10,7 @@ tells better, for it knows every day of the past and not only those a week apart
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -92,13 +92,12 @@ def calendar_days(incidence: Incidence, won: DayShape, as_of: int, days: Floats)
     length = np.minimum(ends, 1.0)
     shape = np.exp(won.shape(midnight))
     knots = np.array([0.0, *FIRM])
-    weight = (
-        shape * length * _falling(incidence, knots, ends, np.concatenate([[0.0], ends]), shape)
-    )
+    curve = replace(incidence, won=incidence.won.mean(axis=0, keepdims=True))
+    weight = shape * length * _falling(curve, knots, ends, np.concatenate([[0.0], ends]), shape)
     passed = np.concatenate([[0.0], np.cumsum(weight)])
     grid = np.concatenate([[0.0], ends])
     every = np.union1d(grid, incidence.knots)
-    usual = incidence.won_by(every).mean(axis=0) + 1e-9 * every
+    usual = curve.won_by(every)[0] + 1e-9 * every
     at_knots, asked = np.interp(knots, grid, passed), np.interp(days, grid, passed)
     inside = np.interp(np.interp(asked, at_knots, np.interp(knots, every, usual)), usual, every)
     year = np.exp(won.shape(as_of + np.arange(365) * DAY)).mean()
@@ -108,14 +107,12 @@ def calendar_days(incidence: Incidence, won: DayShape, as_of: int, days: Floats)
     return found
 
 
-def _falling(
-    incidence: Incidence, knots: Floats, ends: Floats, grid: Floats, shape: Floats
-) -> Floats:
-    """(days,) wins a day of the mean curve, the calendar's effect taken out, smooth over days."""
+def _falling(curve: Incidence, knots: Floats, ends: Floats, grid: Floats, shape: Floats) -> Floats:
+    """(days,) wins a day of a curve, the calendar's effect taken out, smooth over days."""
     busy = np.interp(knots, grid, np.concatenate([[0.0], np.cumsum(shape * np.diff(grid))]))
-    steps = np.diff(incidence.won_by(knots).mean(axis=0))
+    steps = np.diff(curve.won_by(knots)[0])
     density = np.maximum(steps, 1e-9) / np.maximum(np.diff(busy), 1e-9)
     middle, day = (knots[1:] + knots[:-1]) / 2, ends - 0.5
-    fallen = np.maximum(day - middle[-1], 0.0) / incidence.tail_days
+    fallen = np.maximum(day - middle[-1], 0.0) / curve.tail_days
     found: Floats = np.exp(np.interp(day, middle, np.log(density)) - fallen)
     return found

@@ -92,7 +92,8 @@ def train(
     tier = tier_for(closed)
     learner = learner_of(tier, categorical, closed, recipe)
     found = validate(history, rows, learner, progress) if tier != "table" else None
-    progress("trying models of single pipelines")
+    if found is not None:
+        progress("trying models of single pipelines")
     gate = decide(
         *(history, rows, found, closed, vocabulary.categories.get(PIPELINES, ())),
         lambda deals: learner_of(tier_for(deals), categorical, deals, recipe),

@@ -65,16 +65,15 @@ def test_quarter_is_the_horizon_to_its_last_day(scored, cut):
 
 
 @pytest.mark.parametrize("tier", TIERS)
-def test_what_is_won_by_the_end_of_the_quarter_follows_the_calendar(bundles, history, cut, tier):
-    def against_straight_lines(left):
-        found, straight = (
-            score(bundle, history, cut + (91 - left) * DAY).frame["p_won_quarter"]
-            for bundle in (bundles[tier], replace(bundles[tier], when=None))
-        )
-        return found / straight
-
-    assert (against_straight_lines(20) > 1.04).all()
-    assert (against_straight_lines(9) > 1.15).all()
+def test_shortly_before_its_end_most_of_a_quarter_is_still_to_be_won(bundles, history, cut, tier):
+    asked, left = cut + 80 * DAY, 11
+    frame, without = (
+        score(bundle, history, asked).frame
+        for bundle in (bundles[tier], replace(bundles[tier], when=None))
+    )
+    found = frame["p_won_quarter"]
+    assert found.sum() > 1.3 * (frame["p_won_30"] * left / 30).sum()
+    assert (found > 1.1 * without["p_won_quarter"]).all()
 
 
 def test_what_is_asked_most_is_the_curve_itself(scored):
