@@ -173,11 +173,6 @@ class Timeline:
         position = first_at_or_after(self.start[group], end, self.time, at)
         return np.where(position < end, position, -1)
 
-    def next_time(self, group: Ints, at: Ints) -> Ints:
-        """(n,) time of the first fact at or after `at`; NEVER where there is none."""
-        index = self.next_index(group, at)
-        return np.append(self.time, NEVER)[index]
-
     def largest(self, column: str, group: Ints, at: Ints) -> Floats:
         """(n,) largest `column` over the facts strictly before `at`; NaN where there is none."""
         return self.seen(group, at).largest(column)

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from features.history import History
 from features.windows import DAY, Floats, Ints
 from training.bundle import Bundle
 from training.change_sentences import Between, change_sentence
 from training.explanation import DAYS, parts_of, points_each
 from training.reasons import facts_of
-from training.scoring import Scored, score
+from training.scoring import Scored
 
 LEAST_POINTS = 0.005
 """Changes of p_won_90 below this are not worth a sentence."""
@@ -79,27 +78,6 @@ class Changes:
     deals: Sequence[Changed]
     opened: Sequence[str]
     closed: Sequence[str]
-
-
-def what_changed(
-    bundle: Bundle, history: History, since: int, as_of: int, deals: Ints | None = None
-) -> Changes:
-    """Score at both instants by one bundle and compare.
-
-    Parameters
-    ----------
-    since, as_of : microseconds, the earlier first
-    deals : codes of deals; by default all that are open
-
-    Raises
-    ------
-    ValueError
-        Where `since` is not before `as_of`.
-    """
-    if since >= as_of:
-        raise ValueError(f"since ({since}) must lie before as_of ({as_of}); swap them")
-    then = score(bundle, history, since, deals)
-    return compare(bundle, then, score(bundle, history, as_of, deals))
 
 
 def compare(bundle: Bundle, then: Scored, now: Scored) -> Changes:

@@ -18,7 +18,7 @@ computed again where they differ), the columns not to be trusted, and which colu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -288,15 +288,3 @@ def origin_loss(known: Known, contender: Contender, horizons: Sequence[int] = (3
             labels = known.labels(horizon)[rows]
             losses.append(float(log_loss(labels, p[rows, column]).mean()))
     return float(np.mean(losses)) if losses else float("nan")
-
-
-def backtest_losses(
-    past: Past, cuts: Sequence[int], contender: Contender, horizons: Sequence[int] = (30, 90)
-) -> Iterator[tuple[int, float]]:
-    """Yield (cut, loss) origin by origin, so that a caller may stop a contender that falls behind.
-
-    Losses of several contenders at the same cuts are of the same snapshots, so they may be
-    compared in pairs.
-    """
-    for cut in cuts:
-        yield cut, origin_loss(past.at(cut), contender, horizons)

@@ -191,14 +191,6 @@ def together(models: Sequence[Model], names: Sequence[str]) -> Together | Split:
     return found
 
 
-def logits_of(models: Sequence[Model], features: pd.DataFrame) -> Floats:
-    """(n, models) log-odds: column k is `models[k].logits(features)`, to the last bit."""
-    if not len(features) or not models:
-        return np.zeros((len(features), len(models)))
-    names = features.columns.to_numpy(object).tolist()
-    return together(models, names).logits(features.to_numpy(np.float32))
-
-
 def _parts(model: Model) -> Iterator[Model]:
     if isinstance(model, BlendModel):
         for part in model.parts:

@@ -15,7 +15,7 @@ from features.at import At
 from features.audit import AuditReport, audit
 from features.catalogue import Feature
 from features.groups import mean
-from features.windows import Floats, Timeline
+from features.windows import NEVER, Floats, Timeline
 
 BPIC = Path(__file__).parents[2].parent / "shared" / "data" / "bpic2012"
 INSTANTS = ("2024-09-02", "2025-01-13T08:30:00", "2025-04-07")
@@ -126,7 +126,8 @@ def all_time_win_rate(at: At) -> Floats:
 
 
 def time_of_the_next_activity(at: At) -> Floats:
-    return at.history.activities.next_time(at.deal, at.time).astype(float)
+    activities = at.history.activities
+    return np.append(activities.time, NEVER)[activities.next_index(at.deal, at.time)].astype(float)
 
 
 def win_reason(at: At) -> Floats:

@@ -152,7 +152,6 @@ def test_empty_timeline_answers_every_question() -> None:
     assert np.isnan(seen.largest("value")).all()
     assert (seen.last_time() == -NEVER).all()
     assert events.next_index(these.group, these.time).tolist() == [-1, -1]
-    assert (events.next_time(these.group, these.time) == NEVER).all()
 
 
 def test_facts_of_no_group_are_left_out() -> None:

@@ -18,7 +18,6 @@ from training.origins import (
     ByLearner,
     Contender,
     Past,
-    backtest_losses,
     maturity,
     monthly_origins,
     origin_loss,
@@ -128,16 +127,10 @@ def test_the_loss_of_an_origin_is_the_mean_log_loss_of_its_mature_snapshots(past
     assert np.isnan(origin_loss(known, Constant(0.2), (180,)))
 
 
-def test_losses_come_origin_by_origin_and_a_caller_may_stop(past, cuts):
-    found = backtest_losses(past, cuts, Constant(0.2))
-    first = next(found)
-    assert first[0] == cuts[0]
-    assert [first, *found] == list(backtest_losses(past, cuts, Constant(0.2)))
-
-
 def test_the_table_beats_a_constant_of_its_mean(past, cuts):
-    table = [loss for _, loss in backtest_losses(past, cuts, ByLearner("table", by_table))]
-    flat = [loss for _, loss in backtest_losses(past, cuts, Constant(0.5))]
+    months = [past.at(cut) for cut in cuts]
+    table = [origin_loss(known, ByLearner("table", by_table)) for known in months]
+    flat = [origin_loss(known, Constant(0.5)) for known in months]
     assert np.mean(table) < np.mean(flat)
 
 

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.training.asked import logits_of
 from training.boosted import CAREFUL, Boosted
 from training.learners import Blend, expit
 from training.logistic import Logistic
 from training.segments import SEGMENT, BySegment, BySegmentModel
-from training.together import logits_of
 
 CODES = ("stage_code", SEGMENT)
 

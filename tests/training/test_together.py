@@ -5,10 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tests.training.asked import logits_of
 from training.boosted import BoostedModel
 from training.learners import BlendModel
 from training.scoring import score
-from training.together import MANY, logits_of, together
+from training.together import MANY, together
 from training.trees import SLAB, Forest
 
 TIERS = ("table", "logistic", "blend", "full")
@@ -170,11 +171,10 @@ def test_a_model_may_be_asked_twice_and_in_two_blends(bundles, history, cut):
     assert (found[:, 1] == twice.logits(features)).all()
 
 
-def test_no_rows_and_no_models_have_no_answers(bundles, history, cut):
+def test_no_rows_have_no_answers(bundles, history, cut):
     bundle = bundles["full"]
     features = score(bundle, history, cut).features
     assert logits_of(bundle.close.won, features.iloc[:0]).shape == (0, len(bundle.close.won))
-    assert logits_of([], features).shape == (len(features), 0)
 
 
 def test_models_in_use_are_laid_out_once(bundles):
