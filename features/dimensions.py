@@ -14,7 +14,7 @@ import numpy as np
 from features.at import At, as_codes, once
 from features.facts import encode
 from features.history import History
-from features.windows import Column, Floats, Ints
+from features.windows import Column, Floats, Ints, first_at_or_after
 
 SIZE_BANDS = 47
 ORIGINS: dict[str, tuple[str, ...]] = {
@@ -104,8 +104,20 @@ def closing_owner(history: History) -> Ints:
 
 
 def _at_closing(history: History, name: str) -> Floats:
-    closings = history.closings
-    return history.changes[name].last("value", closings.group, closings.time)
+    """(closings,) value known strictly before; where none was, that which came with the closing.
+
+    A deal that is entered when all is over (moved in from elsewhere, with its history) becomes
+    known in one instant: of it counts what held before the day on which it closed. What was set
+    by the closing itself never counts: open deals could not be compared with it.
+    """
+    closings, changes = history.closings, history.changes[name]
+    deal, value = closings.group, np.append(changes.values["value"], np.nan)
+    before = changes.last("value", deal, closings.time)
+    # In the order of a deal's facts, those known first happened first (`facts.superseded`).
+    came, happened = (changes.values["happened"], closings.values["happened"])
+    first, along = changes.start[deal], changes.seen(deal, closings.time + 1).past
+    past = first_at_or_after(first, along, came.astype(np.int64), happened.astype(np.int64))
+    return np.where(np.isnan(before), value[np.where(past > first, past - 1, -1)], before)
 
 
 def team_of_owner(at: At) -> tuple[Ints, int]:

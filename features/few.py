@@ -58,7 +58,7 @@ Codes = Callable[[Few, int], Ints]
 def _load(few: Few, instant: int) -> Ints:
     events, rows = few.history.activities, few.recent(instant, 30)
     owners = few.history.changes["owner_id"]
-    return as_codes(owners.last("value", events.group[rows], events.time[rows]))
+    return as_codes(owners.last("value", events.group[rows], events.time[rows] + 1))
 
 
 def _stays(few: Few, instant: int) -> Ints:

@@ -20,12 +20,11 @@ from features.at import At, Grouped, once
 from features.dimensions import DIMENSIONS, FIRM, PLACES, groups_of_one
 from features.records import SUMS, Records, records
 from features.spans import Asked
-from features.windows import DAY, Floats, Ints, Seen
+from features.windows import Floats, Ints, Seen
 
 PSEUDO_DEALS = 20.0
 PSEUDO: Floats = np.array([PSEUDO_DEALS])
 """As an array: of one deal it takes longer to make one of a number than to add it."""
-YEAR = 365 * DAY
 USUAL = {"won_log_days": "won", "median_log_days": "won", "won_log_amount": "won_priced"}
 """What is usual of the wins of a group, and the count of wins that stands behind it."""
 
@@ -53,10 +52,9 @@ class Statistics:
         return self.asked.seen(self.records.closings)
 
     @cached_property
-    def _year(self) -> Seen:
-        """The closings of the last 365 days. None was recorded late: each counts once known."""
-        before = self.asked.seen(self.records.closings, YEAR)
-        return Seen(self.records.closings, before.past, self._ever.past)
+    def _old(self) -> Seen:
+        """The closings known that are not of the last 365 days."""
+        return self.asked.seen(self.records.a_year_old)
 
     def _rows(self, values: Floats) -> Floats:
         return values.reshape(*values.shape[:-1], self.dimensions, -1)
@@ -77,7 +75,8 @@ class Statistics:
     @cached_property
     def total_of_year(self) -> dict[str, Floats]:
         """Sums over the closings of the last 365 days, by SUMS."""
-        return self._totals(self._year)
+        old = self._totals(self._old)
+        return {name: total - old[name] for name, total in self.total.items()}
 
     @cached_property
     def base(self) -> Floats:
@@ -96,7 +95,7 @@ class Statistics:
     @cached_property
     def trend(self) -> Floats:
         """Win rate of the last 365 days less that of ever, both shrunk to ever."""
-        ever, closed = self.win_rate, self._rows(self._year.count())
+        ever, closed = self.win_rate, self.closed - self._rows(self._old.count())
         return shrunk(self.total_of_year["won"], closed, ever) - ever
 
     @cached_property

@@ -181,7 +181,7 @@ def _behind_closings(history: History, deal: int) -> list[Column]:
     found: list[Column] = [history.created[which]]
     for facts, names in (
         (history.stages, ("stage", "outcome", "happened")),
-        *((history.changes[name], ("value",)) for name in ("amount", "owner_id")),
+        *((history.changes[name], ("value", "happened")) for name in ("amount", "owner_id")),
         (history.activities, ()),
     ):
         own = facts.only(which)

@@ -34,14 +34,16 @@ def usual_of_won(at: At) -> Floats:
 def _looked_back(history: History, records: Ints | None = None) -> Timeline:
     """Won deals at each age of AGES that they reached, at the time the win was known.
 
-    By age, or by stage (its code in `records`) and age.
+    By age, or by stage (its code in `records`) and age. Before a deal was entered none of its
+    activities was known: at such an age there is nothing to compare with.
     """
     closings = history.closings
     won = np.flatnonzero(closings.values["outcome"] == WON)
     closing, age = (part.ravel() for part in np.meshgrid(won, np.arange(len(AGES)), indexing="ij"))
     deal = closings.group[closing]
     instant = history.created[deal] + AGES[age] * DAY
-    reached = instant < closings.time[closing]
+    reached = instant < closings.values["happened"][closing]
+    reached &= instant >= history.known_from[deal]
     closing, age, deal, instant = closing[reached], age[reached], deal[reached], instant[reached]
     log_count = np.log1p(history.activities.count(deal, instant))
     group, groups = age, len(AGES) + 1

@@ -11,10 +11,11 @@ from features.at import At
 from features.dimensions import DIMENSIONS, closing_amount
 from features.history import WON, History
 from features.medians import running_median
-from features.windows import Column, Floats, Ints, Timeline, days_between
+from features.windows import DAY, Column, Floats, Ints, Timeline, days_between
 
 SUMS = ("won", "won_log_days", "won_priced", "won_log_amount")
 """What is summed over the closings of a group."""
+YEAR = 365 * DAY
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,14 @@ class Records:
     Attributes
     ----------
     closings : timeline of the groups of all dimensions; values SUMS
+    a_year_old : the same closings, each at the instant from which it is no longer of the last
+        year: a year after it happened, or when it became known, whichever is later
     begin : (dimensions,) number of the first group of each
     groups : (dimensions,) how many each has; after them stands one without closings
     """
 
     closings: Timeline
+    a_year_old: Timeline
     begin: Ints
     groups: Ints
 
@@ -48,13 +52,17 @@ def records(at: At) -> Records:
     """Index of the closings by the groups of every dimension."""
 
     def build() -> Records:
-        terms, time = _terms(at.history), at.history.closings.time
+        terms, known = _terms(at.history), at.history.closings.time
+        happened = at.history.closings.values["happened"].astype(np.int64)
         groups = np.array([dimension.groups(at) for dimension in DIMENSIONS.values()])
-        each = (
-            Timeline.of(dimension.then(at), time, groups=count + 1, **terms)
-            for dimension, count in zip(DIMENSIONS.values(), groups.tolist(), strict=True)
-        )
-        return Records(_joined([*each]), np.cumsum(groups + 1) - groups - 1, groups)
+        then = [dimension.then(at) for dimension in DIMENSIONS.values()]
+
+        def by(time: Ints) -> Timeline:
+            pairs = zip(then, groups.tolist(), strict=True)
+            return _joined([Timeline.of(of, time, groups=n + 1, **terms) for of, n in pairs])
+
+        old = np.maximum(known, happened + YEAR)
+        return Records(by(known), by(old), np.cumsum(groups + 1) - groups - 1, groups)
 
     return at.index("record:closings", build)
 

@@ -177,11 +177,14 @@ def owner_load_against_team(at: At) -> Floats:
 
 
 def owner_load(at: At) -> Window:
-    """Activities of 30 days, by who then owned the deal."""
+    """Activities of 30 days, by who then owned the deal, as known when each became known.
+
+    What becomes known in the same instant counts: of a day, or of a deal moved in from elsewhere.
+    """
 
     def build() -> Window:
         events = at.history.activities
-        owner = at.history.changes["owner_id"].last("value", events.group, events.time)
+        owner = at.history.changes["owner_id"].last("value", events.group, events.time + 1)
         happened = events.values["happened"]
         groups = at.history.owners.size + 1
         return Window.of(

@@ -157,6 +157,41 @@ def test_activities_are_compared_with_won_deals_at_the_same_age(build: Build, as
     assert np.isnan(ask(tables, "activities_against_won", "W", "2024-02-10"))
 
 
+@pytest.mark.parametrize(
+    ("entered", "won", "at_7_days", "at_14_days"),
+    [
+        ("2024-01-01", "2024-02-15", np.log(2 / 3), np.log(2 / 3)),
+        # Won after ten days, entered when it was two weeks old: never watched at 14 days.
+        ("2024-01-01", "2024-01-11", np.log(2 / 3), np.nan),
+        ("2024-02-20", "2024-02-15", np.nan, np.nan),
+    ],
+)
+def test_won_deals_are_looked_back_at_while_they_were_open_and_known(
+    build: Build, ask: Ask, entered: str, won: str, at_7_days: float, at_14_days: float
+) -> None:
+    deals = """
+    deal_id created_at
+    W       2024-01-01
+    D       2024-03-01
+    """
+    changes = f"""
+    deal_id property value      changed_at recorded_at
+    W       stage    lead       2024-01-01 {entered}
+    W       stage    closed_won {won}      {max(entered, "2024-02-15")}
+    D       stage    lead       2024-03-01 -
+    """
+    activities = f"""
+    activity_id deal_id type  occurred_at recorded_at
+    1           W       email 2024-01-03  {max(entered, "2024-01-03")}
+    2           W       email 2024-01-05  {max(entered, "2024-01-05")}
+    4           D       email 2024-03-02  -
+    """
+    tables = build(deals=deals, deal_history=changes, activities=activities)
+    for as_of, value in (("2024-03-09", at_7_days), ("2024-03-16", at_14_days)):
+        found = ask(tables, "activities_against_won", "D", as_of)
+        assert found == pytest.approx(value, nan_ok=True)
+
+
 def test_contact_entered_twice_is_one_person(build: Build, ask: Ask) -> None:
     people = """
     contact_id account_id name email       seniority

@@ -58,14 +58,16 @@ FROM deals d LEFT JOIN facts f
   ON f.deal_id = d.deal_id AND f.happened < epoch_us(d.created_at) + {DAY}
 GROUP BY d.deal_id, d.created_at, d.source, d.account_id;
 
+-- What was known when a deal closed; of one entered when all was over, what held before it closed.
 CREATE VIEW closings AS
-SELECT c.deal_id, c.known, c.happened, (c.outcome = 'won')::INT AS won, b.source, b.account_id,
-       b.created, (SELECT arg_max(o.value, o.turn) FROM changes o WHERE o.property = 'owner_id'
-                   AND o.deal_id = c.deal_id AND o.known < c.known) AS owner,
-  (SELECT arg_max(o.value, o.turn) FROM changes o WHERE o.property = 'amount'
-                   AND o.deal_id = c.deal_id AND o.known < c.known)::DOUBLE AS amount
-FROM changes c JOIN births b USING (deal_id)
-WHERE c.property = 'stage' AND c.outcome <> 'open';
+SELECT c.deal_id, c.known, c.happened, (c.outcome = 'won')::INT AS won, b.source, b.account_id, b.created,
+  coalesce(arg_max(o.value, o.turn) FILTER (o.property = 'owner_id' AND o.known < c.known),
+           arg_max(o.value, o.turn) FILTER (o.property = 'owner_id' AND o.happened < c.happened)) AS owner,
+  coalesce(arg_max(o.value, o.turn) FILTER (o.property = 'amount' AND o.known < c.known),
+           arg_max(o.value, o.turn) FILTER (o.property = 'amount' AND o.happened < c.happened))::DOUBLE AS amount
+FROM changes c JOIN births b USING (deal_id) LEFT JOIN changes o ON o.deal_id = c.deal_id AND o.known <= c.known
+WHERE c.property = 'stage' AND c.outcome <> 'open'
+GROUP BY c.deal_id, c.turn, c.known, c.happened, c.outcome, b.source, b.account_id, b.created;
 
 CREATE VIEW state AS
 SELECT q.row, q.deal_id, q.t, b.created, b.source, b.account_id,
@@ -130,7 +132,7 @@ ORACLE = {
         SELECT s.row, count(*) FILTER (a.deal_id = s.deal_id) / greatest(count(a.deal_id) FILTER (a.owner = s.owner), 1.0)
         FROM state s LEFT JOIN (
           SELECT a.*, (SELECT arg_max(c.value, c.turn) FROM changes c WHERE c.property = 'owner_id'
-                       AND c.deal_id = a.deal_id AND c.known < a.known) AS owner FROM acts a
+                       AND c.deal_id = a.deal_id AND c.known <= a.known) AS owner FROM acts a
         ) a ON a.known < s.t AND a.happened >= s.t - 30 * {DAY} GROUP BY s.row""",
     "log_amount": "SELECT row, CASE WHEN amount > 0 THEN ln(amount) END FROM state",
     "amount_raises_count": changed("count(*) FILTER (value::DOUBLE > old::DOUBLE)", "amount"),
@@ -152,8 +154,8 @@ ORACLE = {
     ),
     "source_won_days_trend": record(
         "source",
-        f"(coalesce(sum(CASE WHEN c.known >= s.t - 365 * {DAY} AND {LIFE} END), 0) + 20 * avg(CASE WHEN {LIFE} END))"
-        f" / (count(CASE WHEN c.known >= s.t - 365 * {DAY} AND {LIFE} END) + 20) - avg(CASE WHEN {LIFE} END)",
+        f"(coalesce(sum(CASE WHEN c.happened >= s.t - 365 * {DAY} AND {LIFE} END), 0) + 20 * avg(CASE WHEN {LIFE} END))"
+        f" / (count(CASE WHEN c.happened >= s.t - 365 * {DAY} AND {LIFE} END) + 20) - avg(CASE WHEN {LIFE} END)",
     ),
     "source_closed_log_count": record("source", "ln(1 + count(won))"),
     "owner_win_rate_lift": record("owner", f"{RATE} - base"),
@@ -164,7 +166,7 @@ ORACLE = {
         JOIN (SELECT t, (coalesce(sum(won), 0) + 20 * base) / (count(won) + 20) AS rate
               FROM firm LEFT JOIN closings ON known < t GROUP BY t, base) e USING (t)
         LEFT JOIN (SELECT t, sum(won) AS won, count(*) AS n FROM instants
-                   JOIN closings ON known < t AND known >= t - 365 * {DAY} GROUP BY t) y USING (t)""",
+                   JOIN closings ON known < t AND happened >= t - 365 * {DAY} GROUP BY t) y USING (t)""",
     "stage_win_rate": """
         SELECT s.row, (coalesce(sum(v.won), 0) + 20 * base) / (count(v.won) + 20)
         FROM state s JOIN firm USING (t) LEFT JOIN (

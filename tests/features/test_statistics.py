@@ -196,6 +196,38 @@ def test_trend_compares_the_wins_of_365_days_with_those_of_ever(
     assert ask(tables, name, "D", "2024-04-01") == pytest.approx(value)
 
 
+def test_closing_entered_late_is_of_the_year_in_which_it_happened(
+    tables: Tables, ask: Ask
+) -> None:
+    # C was won on the first of June and entered in August.
+    name, ever = "deal_type_won_days_trend", np.log(60 * 93) / 2
+    within = (np.log(93) + 20 * ever) / 21 - ever
+    assert ask(tables, name, "D", "2024-05-31") == pytest.approx(within)
+    assert ask(tables, name, "D", "2024-06-01") == pytest.approx(0)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("owner_win_rate", (1 + 20 * BASE_JUNE) / 22),
+        ("owner_closed_log_count", np.log(3)),
+        ("team_closed_log_count", np.log(3)),
+        ("source_won_log_amount", np.log(1000)),
+        ("amount_against_owner", np.log(2000 / 1000)),
+    ],
+)
+def test_deal_entered_when_all_was_over_counts_for_who_owned_it_and_by_its_amount(
+    build: Build, ask: Ask, name: str, value: float
+) -> None:
+    imported = HISTORY + "A amount 5000 2023-03-01 -\n"
+    lines = [
+        line[:-1] + "2023-03-05" if line.startswith("A ") else line
+        for line in imported.splitlines()
+    ]
+    tables = build(deals=DEALS, deal_history="\n".join(lines), owners=OWNERS)
+    assert ask(tables, name, "D", JUNE) == pytest.approx(value)
+
+
 @pytest.mark.parametrize(
     ("name", "as_of", "value"),
     [
