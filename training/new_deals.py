@@ -37,8 +37,9 @@ def new_deals(
     amounts, wins = _amounts(history, _past_wins(history, as_of), priced)
     expected = arrivals.wins_between(as_of, calendar.edges)
     segment = arrivals.segment[closings.group[wins]]
-    age = (closings.values["happened"][wins] - history.created[closings.group[wins]]) / DAY
-    years = (as_of - closings.time[wins]) / (365.25 * DAY)
+    happened = closings.values["happened"][wins]
+    age = (happened - history.created[closings.group[wins]]) / DAY
+    years = (as_of - happened) / (365.25 * DAY)
     amounts = amounts * inflation(amounts, years, alike(segment, age))
     return NewDeals(
         expected.sum(axis=0),
@@ -56,7 +57,7 @@ def _past_wins(history: History, as_of: int) -> Ints:
     """
     closings = history.closings
     won = (closings.values["outcome"] == WON) & (closings.time < as_of)
-    recent = won & (closings.time >= as_of - TEMPLATE_DAYS * DAY)
+    recent = won & (closings.values["happened"] >= as_of - TEMPLATE_DAYS * DAY)
     recent &= ~moved_deals(history, as_of)[closings.group]
     found = np.flatnonzero(recent if recent.sum() >= LEAST_TEMPLATES else won)
     return found[:: max(1, int(np.ceil(len(found) / MOST_TEMPLATES)))]
