@@ -34,17 +34,30 @@ def first_answered(seen: Seen) -> Ints:
 
 
 def answers(events: Timeline) -> Timeline:
-    """Inbound activities that follow an outbound one; values days waited, and median so far."""
+    """Inbound activities that follow an outbound one; values days waited, and median so far.
+
+    What was logged after something later between the two sides is left out: it does not tell what
+    followed what.
+    """
     inbound, happened = events.values["inbound"], events.values["happened"]
     directed = events.having(inbound=inbound, happened=happened).where(
         inbound | events.values["outbound"]
     )
+    directed = directed.where(directed.values["happened"] >= latest_so_far(directed))
     waited = (directed.values["happened"] - directed.previous("happened")) / DAY
     answered = directed.values["inbound"] & (directed.previous("inbound") == 0)
     found = directed.having(days=np.maximum(waited, 0.0)).where(answered)
     return found.having(
         days=found.values["days"], median=running_median(found.group, found.values["days"])
     )
+
+
+def latest_so_far(events: Timeline) -> Ints:
+    """(facts,) when the latest happened of those of the group that became known up to each."""
+    happened = events.values["happened"].astype(np.int64)
+    begins = np.zeros(len(happened), bool)
+    begins[events.start[:-1][np.diff(events.start) > 0]] = True
+    return largest_so_far(happened, begins)
 
 
 def contact_spans(history: History, days: int) -> Spans:

@@ -108,15 +108,17 @@ def _at_closing(history: History, name: str) -> Floats:
 
     A deal that is entered when all is over (moved in from elsewhere, with its history) becomes
     known in one instant: of it counts what held before the day on which it closed. What was set
-    by the closing itself never counts: open deals could not be compared with it.
+    by the closing itself does not count: open deals could not be compared with it. Only where a
+    deal closed the moment it was created there is nothing else.
     """
     closings, changes = history.closings, history.changes[name]
     deal, value = closings.group, np.append(changes.values["value"], np.nan)
     before = changes.last("value", deal, closings.time)
     # In the order of a deal's facts, those known first happened first (`facts.superseded`).
-    came, happened = (changes.values["happened"], closings.values["happened"])
+    happened = changes.values["happened"].astype(np.int64)
+    until = np.maximum(closings.values["happened"].astype(np.int64), history.created[deal] + 1)
     first, along = changes.start[deal], changes.seen(deal, closings.time + 1).past
-    past = first_at_or_after(first, along, came.astype(np.int64), happened.astype(np.int64))
+    past = first_at_or_after(first, along, happened, until)
     return np.where(np.isnan(before), value[np.where(past > first, past - 1, -1)], before)
 
 

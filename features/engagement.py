@@ -11,7 +11,13 @@ import numpy as np
 from data.contract import ACTIVITY_TYPES
 from features.at import At, once
 from features.catalogue import Compute, Feature, feature, register
-from features.conversation import answers, contact_spans, first_answered, unanswered
+from features.conversation import (
+    answers,
+    contact_spans,
+    first_answered,
+    latest_so_far,
+    unanswered,
+)
 from features.facts import TOUCHES, WAYS
 from features.pace import usual_of_won
 from features.seniority import UNKNOWN, levels
@@ -149,12 +155,12 @@ def silence_against_own(at: At) -> Floats:
 @feature("engagement", "days", "longest silence between known activities so far", needs=NEEDS)
 @once
 def longest_silence(at: At) -> Floats:
-    """Longest gap between two activities in the order in which they became known."""
+    """Longest time from the latest activity known to one that became known and came after it."""
 
     def build() -> Timeline:
         events = at.history.activities
-        happened, first = events.values["happened"], events.start[:-1]
-        gap = np.maximum(np.diff(happened, prepend=happened[:1]), 0)
+        latest, first = latest_so_far(events), events.start[:-1]
+        gap = np.diff(latest, prepend=latest[:1])
         gap[first[first < len(gap)]] = 0
         return events.having(gap=gap)
 

@@ -25,7 +25,11 @@ from features.windows import Floats, Ints, Seen
 PSEUDO_DEALS = 20.0
 PSEUDO: Floats = np.array([PSEUDO_DEALS])
 """As an array: of one deal it takes longer to make one of a number than to add it."""
-USUAL = {"won_log_days": "won", "median_log_days": "won", "won_log_amount": "won_priced"}
+USUAL = {
+    "won_log_days": "won_timed",
+    "median_log_days": "won_timed",
+    "won_log_amount": "won_priced",
+}
 """What is usual of the wins of a group, and the count of wins that stands behind it."""
 
 
@@ -103,7 +107,7 @@ class Statistics:
         medians = self.records.medians
         if not len(medians):
             return np.full(self.closed.shape, np.nan)
-        begin, past = self._ever.flagged("won")
+        begin, past = self._ever.flagged("won_timed")
         return self._rows(np.where(past > begin, medians[np.maximum(past, 1) - 1], np.nan))
 
     @once

@@ -13,7 +13,7 @@ from features.history import WON, History
 from features.medians import running_median
 from features.windows import DAY, Column, Floats, Ints, Timeline, days_between
 
-SUMS = ("won", "won_log_days", "won_priced", "won_log_amount")
+SUMS = ("won", "won_timed", "won_log_days", "won_priced", "won_log_amount")
 """What is summed over the closings of a group."""
 YEAR = 365 * DAY
 
@@ -38,10 +38,10 @@ class Records:
 
     @property
     def medians(self) -> Floats:
-        """(wins,) median logarithm of 1 + days to win over the wins of the group so far."""
+        """(timed wins,) median logarithm of 1 + days to win over those of the group so far."""
 
         def build() -> Floats:
-            wins = self.closings.where(self.closings.values["won"])
+            wins = self.closings.where(self.closings.values["won_timed"])
             return running_median(wins.group, wins.values["won_log_days"])
 
         found: Floats = self.closings.kept("medians", build)
@@ -80,12 +80,17 @@ def _joined(timelines: Sequence[Timeline]) -> Timeline:
 
 
 def _terms(history: History) -> dict[str, Column]:
-    """(closings,) what each adds to SUMS."""
+    """(closings,) what each adds to SUMS.
+
+    A deal that was won the moment it was created (one moved in from elsewhere, which bears the
+    date of the import) tells nothing of how long wins take.
+    """
     closings, amount = history.closings, closing_amount(history)
     won = closings.values["outcome"] == WON
     life = days_between(history.created[closings.group], closings.values["happened"])
     return {
         "won": won,
+        "won_timed": won & (life > 0),
         "won_log_days": won * np.log1p(np.maximum(life, 0)),
         "won_priced": won & (amount > 0),
         "won_log_amount": won * np.log(np.where(amount > 0, amount, 1.0)),

@@ -192,6 +192,22 @@ def test_won_deals_are_looked_back_at_while_they_were_open_and_known(
         assert found == pytest.approx(value, nan_ok=True)
 
 
+def test_activity_logged_late_neither_makes_a_silence_nor_an_answer_slow(
+    build: Build, ask: Ask
+) -> None:
+    activities = """
+    activity_id deal_id type  occurred_at direction recorded_at
+    1           D       email 2024-01-02  outbound  -
+    2           D       email 2024-01-20  outbound  -
+    3           D       call  2024-01-04  outbound  2024-01-22
+    4           D       email 2024-01-25  inbound   -
+    """
+    tables = build(deals=DEALS, activities=activities)
+    assert ask(tables, "longest_silence", "D", "2024-01-24") == 18
+    assert ask(tables, "longest_silence", "D", "2024-02-01") == 18
+    assert ask(tables, "days_to_answer_last", "D", "2024-02-01") == 5
+
+
 def test_contact_entered_twice_is_one_person(build: Build, ask: Ask) -> None:
     people = """
     contact_id account_id name email       seniority

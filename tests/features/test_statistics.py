@@ -229,6 +229,28 @@ def test_deal_entered_when_all_was_over_counts_for_who_owned_it_and_by_its_amoun
 
 
 @pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("source_won_log_days", np.log(60)),
+        ("source_won_median_days", 59),
+        ("owner_closed_log_count", np.log(4)),
+        ("source_closed_log_count", np.log(4)),
+        ("source_won_log_amount", (np.log(1000) + np.log(600)) / 2),
+    ],
+)
+def test_deal_won_the_moment_it_was_created_tells_no_time_to_win(
+    build: Build, ask: Ask, name: str, value: float
+) -> None:
+    deals = DEALS + "M 2023-03-09 X event new EUR\n"
+    moved_in = """M stage closed_won 2023-03-09 -
+M owner_id ann 2023-03-09 -
+M amount 600 2023-03-09 -
+"""
+    tables = build(deals=deals, deal_history=HISTORY + moved_in, owners=OWNERS)
+    assert ask(tables, name, "D", JUNE) == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
     ("name", "as_of", "value"),
     [
         ("team_changes_count", "2023-05-10", 0),
