@@ -252,6 +252,8 @@ def counted_activities(
         deal,
         np.maximum(happened, recorded),
         groups=deals,
+        # What is logged in one go (of a week, or moved in) follows in the order it happened.
+        by=happened,
         happened=happened,
         recorded=recorded,
         contact=contact.astype(np.int32),

@@ -95,16 +95,18 @@ class Timeline:
     _kept: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, group: Ints, time: Ints, *, groups: int, **values: Column) -> Timeline:
-        """Sort facts (any order; ties keep the order given) into a timeline.
+    def of(
+        cls, group: Ints, time: Ints, *, groups: int, by: Column | None = None, **values: Column
+    ) -> Timeline:
+        """Sort facts (any order) into a timeline; of one instant `by` a column, then as given.
 
         Facts with a negative group are left out: they belong to no group.
         """
-        keep = group >= 0
+        keep, ties = group >= 0, [] if by is None else [by]
         if not keep.all():
-            group, time = group[keep], time[keep]
+            group, time, ties = group[keep], time[keep], [column[keep] for column in ties]
             values = {name: column[keep] for name, column in values.items()}
-        order = by_group_and_time(group, time)
+        order = by_group_and_time(group, time, *ties)
         start = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))])
         columns = {name: np.asarray(column)[order] for name, column in values.items()}
         return cls(start, time[order].astype(np.int64, copy=False), columns)

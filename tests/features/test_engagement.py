@@ -208,6 +208,21 @@ def test_activity_logged_late_neither_makes_a_silence_nor_an_answer_slow(
     assert ask(tables, "days_to_answer_last", "D", "2024-02-01") == 5
 
 
+def test_activities_logged_in_one_go_follow_in_the_order_in_which_they_happened(
+    build: Build, ask: Ask
+) -> None:
+    activities = """
+    activity_id deal_id type  occurred_at direction recorded_at
+    1           D       email 2024-01-09  inbound   2024-01-12
+    2           D       email 2024-01-03  inbound   2024-01-12
+    3           D       call  2024-01-08  outbound  2024-01-12
+    """
+    tables = build(deals=DEALS, activities=activities)
+    assert ask(tables, "longest_silence", "D", "2024-01-13") == 5
+    assert ask(tables, "days_to_answer_last", "D", "2024-01-13") == 1
+    assert ask(tables, "unanswered_count", "D", "2024-01-13") == 0
+
+
 def test_contact_entered_twice_is_one_person(build: Build, ask: Ask) -> None:
     people = """
     contact_id account_id name email       seniority
