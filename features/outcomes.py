@@ -3,6 +3,9 @@
 A closing entered late with a date before the as-of instant closed a deal that everybody took for
 open: it counts as happening at the as-of instant. What was not known at the data cut is not known
 here.
+
+A date filled in backwards is no late entry: a deal that was still worked on was not closed. Where
+activities follow the date that is stated, the deal closed when that was entered (`closed_at`).
 """
 
 from __future__ import annotations
@@ -11,6 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from features.conversation import latest_so_far
 from features.history import LOST, OPEN, WON, History
 from features.snapshots import Snapshots
 from features.windows import DAY, NEVER, Bools, Floats, Ints
@@ -60,6 +64,23 @@ def outcomes(history: History, snapshots: Snapshots, cut: int) -> Outcomes:
         return Outcomes(np.full(len(snapshots), OPEN), none, watched, index)
     found = (index >= 0) & (np.where(index >= 0, closings.time[index], NEVER) < cut)
     kind = np.where(found, closings.values["outcome"][index], OPEN).astype(np.int64)
-    happened = np.maximum(closings.values["happened"][index], snapshots.time)
+    happened = np.maximum(closed_at(history)[index], snapshots.time)
     days = np.where(found, (happened - snapshots.time) / DAY, np.inf)
     return Outcomes(kind, days, watched, np.where(found, index, -1))
+
+
+def closed_at(history: History) -> Floats:
+    """(closings,) when deals closed, in microseconds.
+
+    As stated; where an activity known by the time that the closing was entered came after the date
+    stated, the time it was entered.
+    """
+
+    def build() -> Floats:
+        closings, activities = history.closings, history.activities
+        worked = activities.having(latest=latest_so_far(activities).astype(float))
+        latest = worked.last("latest", closings.group, closings.time + 1)
+        stated = closings.values["happened"]
+        return np.where(latest > stated, closings.time.astype(float), stated)
+
+    return history.index("closed_at", build)

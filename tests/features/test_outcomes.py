@@ -102,3 +102,35 @@ def test_history_without_closings_has_open_outcomes(
     found = outcomes(History.of(tables), chosen, instant("2024-07-01"))
     assert found.kind.tolist() == [OPEN]
     assert found.closing.tolist() == [-1]
+
+
+@pytest.mark.parametrize(
+    ("met", "logged", "days"),
+    [
+        ("2024-01-18", "-", 5),  # before the date stated: entered late, and true
+        ("2024-01-25", "-", 20),  # the deal lived on: the date was filled in backwards
+        ("2024-01-25", "2024-02-09", 5),  # not known when the closing was entered
+        ("2024-02-10", "-", 5),  # afterwards
+    ],
+)
+def test_deal_worked_on_after_the_date_stated_closed_when_that_was_entered(
+    build: Callable[..., Tables], instant: Instant, met: str, logged: str, days: float
+) -> None:
+    history = History.of(
+        build(
+            deals="deal_id created_at\nD 2024-01-01",
+            deal_history="""
+            deal_id property value      changed_at recorded_at
+            D       stage    lead       2024-01-01 -
+            D       stage    closed_won 2024-01-20 2024-02-04
+            """,
+            activities=f"""
+            activity_id deal_id type    occurred_at recorded_at
+            1           D       meeting 2024-01-10  -
+            2           D       meeting {met}  {logged}
+            """,
+        )
+    )
+    asked = Snapshots(np.array([0]), np.array([instant("2024-01-15")]))
+    found = outcomes(history, asked, instant("2024-07-01"))
+    assert (found.kind[0], found.days[0]) == (WON, days)
