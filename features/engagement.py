@@ -152,7 +152,12 @@ def silence_against_own(at: At) -> Floats:
     return quiet / (usual_gap(at) + 1)
 
 
-@feature("engagement", "days", "longest silence between known activities so far", needs=NEEDS)
+@feature(
+    "engagement",
+    "days",
+    "longest silence so far, ended by an activity later than all known before it",
+    needs=NEEDS,
+)
 @once
 def longest_silence(at: At) -> Floats:
     """Longest time from the latest activity known to one that became known and came after it."""
