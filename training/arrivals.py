@@ -18,7 +18,7 @@ from scipy.signal import fftconvolve
 from threadpoolctl import threadpool_limits
 
 from features.history import LOST, WON, History
-from features.windows import DAY, NEVER, Column, Floats, Ints
+from features.windows import DAY, NEVER, Floats, Ints, Timeline
 from training.daily import DailyRate, fit_daily
 from training.moved_in import moved_deals
 
@@ -286,10 +286,11 @@ def _won_again(history: History, cut: int) -> Floats:
         counts = (history.known_from[deal] < then) & (until >= then) & (at >= then)
         step = (at[counts] - then) // (AGAIN_DAYS * DAY)
         per_loss[:back] += np.bincount(step, minlength=AGAIN_BINS)[:back]
-        losses[:back] += _losses_before(lost.values["happened"], then)
+        losses[:back] += _losses_before(lost, then)
     rate: Floats = per_loss / np.maximum(losses, 1.0) / AGAIN_DAYS
-    return rate * _losses_before(lost.values["happened"], cut)
+    return rate * _losses_before(lost, cut)
 
 
-def _losses_before(happened: Column, at: int) -> int:
-    return int(((happened < at) & (happened >= at - LOSSES_DAYS * DAY)).sum())
+def _losses_before(lost: Timeline, at: int) -> int:
+    """How many losses of the last LOSSES_DAYS were known."""
+    return int(((lost.time < at) & (lost.values["happened"] >= at - LOSSES_DAYS * DAY)).sum())

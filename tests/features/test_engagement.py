@@ -161,7 +161,7 @@ def test_activities_are_compared_with_won_deals_at_the_same_age(build: Build, as
     ("entered", "won", "at_7_days", "at_14_days"),
     [
         ("2024-01-01", "2024-02-15", np.log(2 / 3), np.log(2 / 3)),
-        # Won after ten days, entered when it was two weeks old: never watched at 14 days.
+        # Won after ten days, entered five weeks later: it was not open at 14 days.
         ("2024-01-01", "2024-01-11", np.log(2 / 3), np.nan),
         ("2024-02-20", "2024-02-15", np.nan, np.nan),
     ],
@@ -221,6 +221,25 @@ def test_activities_logged_in_one_go_follow_in_the_order_in_which_they_happened(
     assert ask(tables, "longest_silence", "D", "2024-01-13") == 5
     assert ask(tables, "days_to_answer_last", "D", "2024-01-13") == 1
     assert ask(tables, "unanswered_count", "D", "2024-01-13") == 0
+
+
+def test_activity_that_became_known_with_its_deals_owner_is_that_owners(
+    build: Build, ask: Ask
+) -> None:
+    changes = """
+    deal_id property value changed_at recorded_at
+    D       owner_id ann   2024-01-02 2024-01-10
+    W       owner_id ann   2024-01-02 2024-01-10
+    """
+    activities = """
+    activity_id deal_id type  occurred_at recorded_at
+    1           D       email 2024-01-05  2024-01-10
+    2           W       email 2024-01-06  2024-01-10
+    3           W       email 2024-01-07  2024-01-10
+    """
+    deals = "deal_id created_at\nD 2024-01-01\nW 2024-01-01"
+    tables = build(deals=deals, deal_history=changes, activities=activities)
+    assert ask(tables, "owner_attention_share", "D", "2024-01-12") == pytest.approx(1 / 3)
 
 
 def test_contact_entered_twice_is_one_person(build: Build, ask: Ask) -> None:

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from data.tables import Tables
+from features.history import History
 from training.forecast import Calendar
 from training.moved_in import moved_deals
 from training.new_deals import alike, inflation, labels_of, new_deals
@@ -41,6 +43,31 @@ def test_wins_of_deals_moved_in_stand_for_no_new_deals(history, as_of, monkeypat
     monkeypatch.setattr("training.new_deals.moved_deals", lambda *_: few)
     without = new_deals(history, as_of, calendar, arrivals, priced=True)
     assert 0 < len(without.amounts) < len(plain.amounts)
+
+
+def moved_in_whole(firm, day):
+    """The firm's history with all that was known before a day entered on it."""
+    tables = dict(firm.tables)
+    for name in ("deal_history", "activities"):
+        known = tables[name]["recorded_at"].clip(lower=day)
+        tables[name] = tables[name].assign(recorded_at=known)
+    return History.of(Tables.of(tables))
+
+
+def test_what_was_moved_in_with_its_history_is_as_old_as_it_is(firm, history, as_of):
+    calendar = Calendar.of(as_of, "month", 3, 1)
+    moved = moved_in_whole(firm, MIDDLE - pd.Timedelta(days=60))
+    plain, found = (
+        new_deals(each, as_of, calendar, arrivals_at(history, as_of), priced=True)
+        for each in (history, moved)
+    )
+    assert len(plain.amounts) == len(found.amounts)
+    assert np.sort(found.amounts) == pytest.approx(np.sort(plain.amounts))
+
+
+def test_losses_that_were_moved_in_are_not_all_of_the_last_half_year(firm, history, as_of):
+    moved = arrivals_at(moved_in_whole(firm, MIDDLE - pd.Timedelta(days=170)), as_of)
+    assert moved.again.sum() <= 1.2 * arrivals_at(history, as_of).again.sum()
 
 
 def test_amounts_of_years_ago_are_brought_to_those_of_today():
