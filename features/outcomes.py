@@ -73,7 +73,8 @@ def closed_at(history: History) -> Floats:
     """(closings,) when deals closed, in microseconds.
 
     As stated; where an activity known by the time that the closing was entered came after the date
-    stated, the time it was entered.
+    stated, the time it was entered. A deal that was not there yet on that date was moved in with
+    its past, activities after its closing among it: as stated.
     """
 
     def build() -> Floats:
@@ -81,6 +82,7 @@ def closed_at(history: History) -> Floats:
         worked = activities.having(latest=latest_so_far(activities).astype(float))
         latest = worked.last("latest", closings.group, closings.time + 1)
         stated = closings.values["happened"]
-        return np.where(latest > stated, closings.time.astype(float), stated)
+        filled_in = (latest > stated) & (history.known_from[closings.group] <= stated)
+        return np.where(filled_in, closings.time.astype(float), stated)
 
     return history.index("closed_at", build)

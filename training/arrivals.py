@@ -6,7 +6,9 @@ of its segment at its age, times a `DailyRate` of winning (weekday, rush at the 
 quarter, season, drift). Kernel and rate are fitted in turn, each given the other, so that the
 kernel is a life table corrected for the days on which deals happened to be of an age, and for
 deals that have not lived long enough to tell. A deal lost and won after all counts as won. Deals
-moved in from elsewhere in one day (`training.moved_in`) are left out of both.
+moved in from elsewhere in one day (`training.moved_in`) are left out of both. Where things are
+entered late, the last days before the cut are not all told yet: each counts for the share of it
+that is usually entered by then.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ from scipy.signal import fftconvolve
 from threadpoolctl import threadpool_limits
 
 from features.history import LOST, WON, History
+from features.outcomes import closed_at
 from features.windows import DAY, NEVER, Floats, Ints, Timeline
 from training.daily import DailyRate, fit_daily
 from training.moved_in import moved_deals
@@ -39,6 +42,9 @@ SHARE_HALF_LIFE = 200.0
 AGAIN_DAYS, AGAIN_BINS = 30, 24
 """Length and number of the steps in which wins of lost deals are foreseen."""
 LOSSES_DAYS = 180
+LATEST_DAYS = 60
+"""Days after which nothing is entered any more; what is all the same does not count as late."""
+PSEUDO_ENTERED = 50.0
 
 
 @dataclass(frozen=True)
@@ -126,15 +132,15 @@ def _convolved(arrivals: Floats, kernel: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Days:
-    """Daily counts before the cut: midnights, exposure of each day, deals' days and wins' days.
+    """Daily counts before the cut: midnights, exposures of each day, deals' days and wins' days.
 
-    `wins` are closings; a win's `age` is counted from its deal's creation. `creating` is the
-    exposure of a day to new deals.
+    `wins` are closings; a win's `age` is counted from its deal's creation. `creating` and
+    `winning` are the exposures of a day to new deals and to wins.
     """
 
     at: Ints
-    exposure: Floats
     creating: Floats
+    winning: Floats
     deals: Ints
     born: Ints
     winners: Ints
@@ -157,20 +163,35 @@ def _days(history: History, cut: int) -> _Days:
     closings = history.closings
     won = (closings.values["outcome"] == WON) & (closings.time < cut)
     wins = np.flatnonzero(won & ~moved[closings.group])
-    happened = closings.values["happened"][wins].astype(np.int64) // DAY
+    closed = closed_at(history)[wins]
+    winning = exposure * _entered(closed, closings.time[wins], at, cut)
+    happened = closed.astype(np.int64) // DAY
     born = history.created[closings.group[wins]] // DAY
     recent = happened >= first
     wins, happened, born = wins[recent], happened[recent], born[recent]
+    creating = exposure * _entered(history.created[own], history.known_from[own], at, cut)
     return _Days(
         at=at,
-        exposure=exposure,
-        creating=np.where(np.isin(at // DAY, history.created[moved] // DAY), 0.0, exposure),
+        creating=np.where(np.isin(at // DAY, history.created[moved] // DAY), 0.0, creating),
+        winning=winning,
         deals=own,
         born=np.minimum(history.created[own] // DAY - first, last),
         winners=closings.group[wins],
         won=np.minimum(happened - first, last),
         age=np.clip(happened - np.maximum(born, first), 0, last),
     )
+
+
+def _entered(happened: Floats | Ints, known: Ints, at: Ints, cut: int) -> Floats:
+    """(days,) share of what happened on each day that is entered by the cut; 1 is held likely.
+
+    Told by those so long ago that all of them are entered.
+    """
+    late = (known - happened)[happened < cut - LATEST_DAYS * DAY]
+    late = np.sort(late[late <= LATEST_DAYS * DAY])
+    by_then = np.searchsorted(late, cut - at - DAY // 2, side="right").astype(float)
+    share: Floats = (by_then + PSEUDO_ENTERED) / (len(late) + PSEUDO_ENTERED)
+    return share
 
 
 def fit_arrivals(history: History, cut: int) -> Arrivals:
@@ -185,7 +206,7 @@ def _fit(history: History, cut: int) -> Arrivals:
     segment = _segments(history, days.deals)
     count = int(segment.max(initial=0)) + 1
     arrived = [days.count(days.born[segment[days.deals] == k]) for k in range(count)]
-    wins, calendar = days.count(days.won), days.exposure
+    wins, calendar = days.count(days.won), days.winning
     for left in reversed(range(ROUNDS)):
         whole = _kernel(np.sum(arrived, axis=0), days.age, calendar)
         kernels = [
@@ -193,20 +214,20 @@ def _fit(history: History, cut: int) -> Arrivals:
             for k in range(count)
         ]
         pairs = zip(arrived, kernels, strict=True)
-        expected = np.sum([_convolved(a, f) for a, f in pairs], axis=0) * days.exposure
+        expected = np.sum([_convolved(a, f) for a, f in pairs], axis=0) * days.winning
         won = fit_daily(
             *(days.at, wins, expected, cut),
             start_month=start_month,
             growth_sd=WIN_GROWTH_SD,
             quick=left > 0,
         )
-        calendar = won.rate(days.at) * days.exposure
+        calendar = won.rate(days.at) * days.winning
     created = fit_daily(
         *(days.at, np.sum(arrived, axis=0), days.creating, cut),
         start_month=start_month,
         rush=False,
         # Who moves in brings new deals from then on.
-        breaks=days.at[(days.creating == 0) & (days.exposure > 0)],
+        breaks=days.at[days.creating == 0],
     )
     weight = 0.5 ** ((cut - days.at) / DAY / SHARE_HALF_LIFE)
     shares = np.array([weight @ each for each in arrived]) + 1e-9

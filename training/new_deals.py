@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from features.history import WON, History
+from features.outcomes import closed_at
 from features.snapshots import Snapshots
 from features.windows import DAY, Floats, Ints
 from training.amount import closing_amounts
@@ -37,7 +38,7 @@ def new_deals(
     amounts, wins = _amounts(history, _past_wins(history, as_of), priced)
     expected = arrivals.wins_between(as_of, calendar.edges)
     segment = arrivals.segment[closings.group[wins]]
-    happened = closings.values["happened"][wins]
+    happened = closed_at(history)[wins]
     age = (happened - history.created[closings.group[wins]]) / DAY
     years = (as_of - happened) / (365.25 * DAY)
     amounts = amounts * inflation(amounts, years, alike(segment, age))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from features.history import WON, History
+from features.outcomes import closed_at
 from features.windows import DAY
 from training.arrivals import Arrivals, fit_arrivals
 from training.moved_in import moved_deals
@@ -61,7 +62,7 @@ def came(history: History, cut: int, as_of: int) -> int:
     """Wins of the quarter after a cut, as they were known at `as_of`; of deals moved in, none."""
     closings = history.closings
     begin = -(-cut // DAY) * DAY
-    happened = closings.values["happened"]
+    happened = closed_at(history)
     inside = (happened >= begin) & (happened < begin + QUARTER_DAYS * DAY)
     known = (closings.time < as_of) & (closings.values["outcome"] == WON)
     known &= ~moved_deals(history, as_of)[closings.group]

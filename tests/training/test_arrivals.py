@@ -7,7 +7,8 @@ import pytest
 from data.tables import Tables
 from features.history import History
 from features.windows import DAY
-from training.arrivals import fit_arrivals
+from tests.training.drawn import dated_back, entered_late
+from training.arrivals import PSEUDO_ENTERED, _entered, fit_arrivals
 
 CUT = pd.Timestamp("2024-06-01", tz="UTC")
 MICROS = int(CUT.as_unit("us").asm8.astype("int64"))
@@ -176,3 +177,33 @@ def test_deals_moved_in_in_one_day_are_neither_arrivals_nor_quick_wins(make_hist
     assert found.created.growth == pytest.approx(0, abs=0.12)
     assert found.created.dispersion < 1.3
     assert found.kernels[0, :3].sum() < 1.3 * usual.kernels[0, :3].sum()
+
+
+def test_closings_dated_back_change_neither_kernel_nor_level(make_history):
+    usual = make_history(closing(firm_of(np.full(DAYS, 4.0))))
+    back = dated_back(usual, 0.5, 30)
+    stated = back.closings.values["happened"]
+    assert (stated < usual.closings.values["happened"]).mean() == pytest.approx(0.5, abs=0.05)
+    found, right = fit_arrivals(back, MICROS), fit_arrivals(usual, MICROS)
+    assert found.kernels == pytest.approx(right.kernels)
+    assert found.won.level == pytest.approx(right.won.level)
+
+
+def test_wins_that_are_not_entered_yet_are_no_fall_of_the_rate(make_history):
+    usual = make_history(closing(firm_of(np.full(DAYS, 12.0))))
+    late = entered_late(usual, 0.6, 40)
+    right = fit_arrivals(usual, MICROS).wins_within(90)
+    assert fit_arrivals(late, MICROS).wins_within(90) == pytest.approx(right, rel=0.01)
+
+
+def test_share_entered_is_told_by_closings_of_long_ago():
+    at = MICROS + np.arange(-80, 0) * DAY
+    happened = MICROS - np.arange(61, 561, dtype=np.int64) * DAY
+    late = np.where(np.arange(500) % 2 == 0, 0, 10 * DAY)
+    share = _entered(happened, happened + late, at, MICROS)
+    assert share[:70].tolist() == [1.0] * 70
+    assert share[70:] == pytest.approx(
+        np.full(10, (250 + PSEUDO_ENTERED) / (500 + PSEUDO_ENTERED))
+    )
+    few = _entered(happened[:0], happened[:0], at, MICROS)
+    assert few.tolist() == [1.0] * 80

@@ -6,6 +6,7 @@ import pytest
 
 from data.tables import Tables
 from features.history import History
+from tests.training.drawn import dated_back, won_in_a_week
 from training.forecast import Calendar
 from training.moved_in import moved_deals
 from training.new_deals import alike, inflation, labels_of, new_deals
@@ -46,23 +47,33 @@ def test_wins_of_deals_moved_in_stand_for_no_new_deals(history, as_of, monkeypat
 
 
 def moved_in_whole(firm, day):
-    """The firm's history with all that was known before a day entered on it."""
+    """The firm's history with all that happened before a day entered on it, the rest at once."""
     tables = dict(firm.tables)
-    for name in ("deal_history", "activities"):
-        known = tables[name]["recorded_at"].clip(lower=day)
+    for name, happened in (("deal_history", "changed_at"), ("activities", "occurred_at")):
+        known = tables[name][happened].clip(lower=day)
         tables[name] = tables[name].assign(recorded_at=known)
     return History.of(Tables.of(tables))
 
 
-def test_what_was_moved_in_with_its_history_is_as_old_as_it_is(firm, history, as_of):
+def test_what_was_moved_in_with_its_history_is_as_old_as_it_is(firm, as_of):
     calendar = Calendar.of(as_of, "month", 3, 1)
-    moved = moved_in_whole(firm, MIDDLE - pd.Timedelta(days=60))
+    at_once, moved = (moved_in_whole(firm, MIDDLE - pd.Timedelta(days=n)) for n in (9999, 60))
     plain, found = (
-        new_deals(each, as_of, calendar, arrivals_at(history, as_of), priced=True)
-        for each in (history, moved)
+        new_deals(each, as_of, calendar, arrivals_at(at_once, as_of), priced=True)
+        for each in (at_once, moved)
     )
     assert len(plain.amounts) == len(found.amounts)
     assert np.sort(found.amounts) == pytest.approx(np.sort(plain.amounts))
+
+
+def test_age_of_a_win_is_that_at_which_it_closed_and_no_date_filled_in(make_history, as_of):
+    usual = make_history(won_in_a_week(np.full(300, 3.0), MIDDLE).assign(amount=100.0))
+    calendar = Calendar.of(as_of, "month", 3, 1)
+    found, right = (
+        new_deals(each, as_of, calendar, arrivals_at(usual, as_of), priced=True).weights
+        for each in (dated_back(usual, 0.5, 6), usual)
+    )
+    assert found == pytest.approx(right)
 
 
 def test_losses_that_were_moved_in_are_not_all_of_the_last_half_year(firm, history, as_of):

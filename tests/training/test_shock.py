@@ -6,7 +6,7 @@ import pytest
 from data.tables import Tables
 from features.history import History
 from features.windows import DAY
-from tests.training.drawn import won_in_a_week
+from tests.training.drawn import dated_back, won_in_a_week
 from training.shock import LEAST_SD, PRIOR_SD, QUARTER_DAYS, came, foreseen, shock_at
 
 CUT = pd.Timestamp("2024-06-01", tz="UTC")
@@ -65,3 +65,10 @@ def test_what_came_later_changes_nothing(make_history):
     known = known.assign(closed=known["closed"].where(known["closed"] < then))
     whole = shock_at(make_history(deals), earlier)
     assert shock_at(make_history(known), earlier) == pytest.approx(whole, rel=1e-9)
+
+
+def test_wins_dated_back_came_when_they_were_entered(make_history):
+    usual, cut = make_history(firm([6.0])), MICROS - QUARTER_DAYS * DAY
+    back = dated_back(usual, 0.5, 6)
+    assert came(back, cut, MICROS) == came(usual, cut, MICROS)
+    assert came(back, cut - 3 * DAY, MICROS) == came(usual, cut - 3 * DAY, MICROS)
