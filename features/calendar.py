@@ -125,7 +125,8 @@ def year_trend(at: At) -> Floats:
     "rate",
     "trend of the year: the firm's win rate of 365 days less that of ever",
     why="Markets turn; what won last year may not win now.",
+    for_models=False,
 )
 def year_win_rate_trend(at: At) -> Floats:
-    """Shrunk by 20 deals; a date itself would only tell a model which year it is."""
+    """Shrunk by 20 deals; all deals of a day have the same, so a model would learn the date."""
     return everyone(at).trend

@@ -29,9 +29,15 @@ def owner_win_rate_lift(at: At) -> Floats:
     return record_of(at, "owner").win_rate - base_rate(at)
 
 
-@feature("people", "rate", "owner's win rate of 365 days less that of ever", needs=NEEDS)
+@feature(
+    "people",
+    "rate",
+    "owner's win rate of 365 days less that of ever",
+    needs=NEEDS,
+    for_models=False,
+)
 def owner_win_rate_trend(at: At) -> Floats:
-    """Shrunk: few closings give 0."""
+    """Shrunk: few closings give 0. Of a year's closings of one owner mostly chance."""
     return record_of(at, "owner").trend
 
 

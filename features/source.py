@@ -103,8 +103,8 @@ LEVELS = (
         _amount,
     ),
 )
-LIFTS = (
-    ("win_rate_lift", "rate", "win rate of its {} less the firm's", _lift),
+LIFTS = (("win_rate_lift", "rate", "win rate of its {} less the firm's", _lift),)
+MOVING = (
     ("win_rate_trend", "rate", "win rate of its {} over 365 days less that of ever", _trend),
     ("won_days_lift", "log ratio", "usual days to win of its {} against the firm's", _days_lift),
     (
@@ -128,6 +128,9 @@ TRENDS = (
         _amount_trend,
     ),
 )
+FEW = ("deal_type", "pipeline")
+"""Of few values: what moves with their record says of all open deals of a day much the same, and a
+model would learn the date by it."""
 
 
 def _register() -> None:
@@ -138,7 +141,13 @@ def _register() -> None:
         register(code)
     for dimension, columns in ORIGINS.items():
         first, *others = (f"deals.{column}" for column in columns)
-        for statistics, for_models in ((LEVELS, False), (LIFTS, True), (TRENDS, False)):
+        kinds = (
+            (LEVELS, False),
+            (LIFTS, True),
+            (MOVING, dimension not in FEW),
+            (TRENDS, False),
+        )
+        for statistics, for_models in kinds:
             for name, unit, text, make in statistics:
                 meaning = text.format(dimension)
                 found = Feature(
