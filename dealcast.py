@@ -14,6 +14,7 @@ for _name in ("MLFLOW_DISABLE_TELEMETRY", "BENTOML_DO_NOT_TRACK", "DO_NOT_TRACK"
 import typer
 
 from commands import (
+    audit,
     backtests,
     catalogue,
     changes,
@@ -44,6 +45,7 @@ COMMANDS = (
     settings,
     keys,
     service,
+    audit,
 )
 """Importing a module registers its commands with `app`."""
 

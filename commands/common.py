@@ -18,6 +18,7 @@ from rich.table import Table
 
 if TYPE_CHECKING:
     from features.history import History
+    from serving.records import Records
     from training.bundle import Bundle
 
 FRESH_DAYS = 7
@@ -25,7 +26,7 @@ FIRST_YEAR = 1970
 ORDER = (
     *("demo", "check", "import", "train", "tune", "backtest", "promote", "rollback", "card"),
     *("score", "rank", "forecast", "changes", "judgement"),
-    *("features", "settings", "keys", "serve"),
+    *("features", "settings", "keys", "serve", "audit"),
 )
 """Commands in the order in which a newcomer meets them."""
 
@@ -248,3 +249,12 @@ def say_gaps(bundle: Bundle) -> None:
             "deals are won in the end, open ones included",
             markup=False,
         )
+
+
+def opened_records() -> Records:
+    """Open what is written while serving: feedback, commits, keys and the audit."""
+    from data.settings import load_settings
+    from serving.records import open_records
+
+    url = load_settings(state["workspace"]).database_url.get_secret_value()
+    return open_records(state["workspace"], url)

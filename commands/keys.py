@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,15 +13,13 @@ from commands.common import (
     app,
     bad_arguments,
     err,
+    opened_records,
     out,
     print_json,
     read_clock,
     say_table,
     state,
 )
-
-if TYPE_CHECKING:
-    from serving.records import Records
 
 group = typer.Typer(
     help="Make, list and revoke the keys by which people and programs ask the service.",
@@ -48,7 +46,7 @@ def create_command(
         bad_arguments(f"--role {role!r}: allowed are {', '.join(ROLES)}")
     _check_owner(owner)
     try:
-        key, text = create_key(_records(), found, owner or None, read_clock(), label)
+        key, text = create_key(opened_records(), found, owner or None, read_clock(), label)
     except KeyRequestError as error:
         bad_arguments(str(error))
     if json_:
@@ -67,7 +65,7 @@ def list_command(json_: Json = False) -> None:
     """List the keys, without what is secret in them."""
     from serving.records_keys import list_keys
 
-    found = list_keys(_records())
+    found = list_keys(opened_records())
     if json_:
         print_json([asdict(key) for key in found])
         return
@@ -92,18 +90,10 @@ def revoke_command(key_id: str) -> None:
     from serving.records_keys import KeyRequestError, revoke_key
 
     try:
-        key = revoke_key(_records(), key_id, read_clock())
+        key = revoke_key(opened_records(), key_id, read_clock())
     except KeyRequestError as error:
         raise WorkFailedError(str(error)) from error
     out.print(f"key {key.key_id} was revoked at {key.revoked_at:%Y-%m-%d %H:%M} UTC", markup=False)
-
-
-def _records() -> Records:
-    from data.settings import load_settings
-    from serving.records import open_records
-
-    url = load_settings(state["workspace"]).database_url.get_secret_value()
-    return open_records(state["workspace"], url)
 
 
 def _check_owner(owner: str) -> None:

@@ -14,6 +14,7 @@ import dealcast
 from data.store import Store
 from data.tables import Tables
 from serving.records import open_records
+from serving.records_audit import AuditLine, add_audit
 from serving.records_keys import check_key
 
 Run = Callable[..., tuple[int, str, str]]
@@ -99,3 +100,22 @@ def test_settings_are_shown_with_where_they_come_from(
     ]
     assert "geheim" not in told + run("settings")[1]
     assert run("settings", "--markdown")[1].startswith("# Settings\n")
+
+
+def test_the_audit_is_shown_newest_first_and_cannot_move_the_cursor(
+    run: Run, tmp_path: Path, now: pd.Timestamp
+) -> None:
+    records = open_records(tmp_path)
+    for target in ("D1", "ดีล[bold]\x1b[2J"):
+        add_audit(records, AuditLine(now.to_pydatetime(), "ann", "denied read", target))
+    records.close()
+    code, told, _ = run("audit")
+    assert (code, "\x1b" in told, r"ดีล[bold]\x1b[2J" in told) == (0, False, True)
+    assert told.index("ดีล") < told.index("D1")
+    lines = json.loads(run("audit", "--last", "1", "--json")[1])
+    assert [(line["by"], line["target"]) for line in lines] == [("ann", "ดีล[bold]\x1b[2J")]
+
+
+@pytest.mark.parametrize("last", ["0", "-1", "many"])
+def test_a_wrong_number_of_lines_is_refused(run: Run, last: str) -> None:
+    assert run("audit", "--last", last)[0] == 2
