@@ -8,6 +8,9 @@ enters only if the step ended before the data cut: that rule is the purge and it
 
 `ever` goes on from the last knot in such steps, as many as it takes until hardly anything is
 added: one where all is decided by then, several where deals live for years.
+
+No feature tells the date, so a model answers as of the average day of its history: how far the
+level of today is from that is learned beside it (`training.level`).
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ from features.windows import DAY, Bools, Floats, Ints
 from training.calibration import calibrate
 from training.incidence import FIRST, KNOTS, Incidence, coherent, tail_of
 from training.learners import Learner, Model, expit
+from training.level import drift
 from training.together import together
 from training.trees import Matrix
 
@@ -114,7 +118,8 @@ class CloseModel:
 
     Attributes
     ----------
-    slope, offset : calibration of the log-odds of won and of lost: offset + slope x log-odds
+    slope, offset : calibration of the log-odds of won and of lost: offset + slope x log-odds; as
+        fitted, the offset is the drift up to today
     """
 
     won: tuple[Model, ...]
@@ -166,10 +171,16 @@ def fit_close(
             pool.submit(_fit_side, panel, learner, prepared, kind, longest, last)
             for kind, last in ((WON, until), (LOST, until and FIRST))
         ]
-        won, lost = (side.result() for side in sides)
+        (won, soon), (lost, _) = (side.result() for side in sides)
+        level = _level(panel, soon) if learner.drifts else 0.0
     ever = np.stack([expit(learner.answers(prepared, m)) for m in won[-3:]], axis=1)
     tail = tail_of(ever) if until is None and len(panel) else 120.0
-    return CloseModel(tuple(won), tuple(lost), tail, longest)
+    return CloseModel(tuple(won), tuple(lost), tail, longest, offset=(level, 0.0))
+
+
+def _level(panel: Panel, p: Floats) -> float:
+    """Log-odds by which the chances of today are higher than those that the rows have taught."""
+    return drift(panel.snapshots, panel.outcomes, p, FIRST, panel.cut)
 
 
 def _fit_side(
@@ -179,8 +190,8 @@ def _fit_side(
     kind: int,
     longest: float,
     until: int | None,
-) -> list[Model]:
-    """Models of one outcome at every knot and ever."""
+) -> tuple[list[Model], Floats]:
+    """Models of one outcome at every knot and ever, and what that at FIRST says of the rows."""
     models: dict[int, Model] = {}
     answers: dict[int, Floats] = {}
     for days, earlier in BUILT_ON.items():
@@ -192,7 +203,7 @@ def _fit_side(
         answers[days] = expit(learner.answers(prepared, models[days]))
     if until is not None:
         near = [models[min(max(knot, FIRST), until)] for knot in KNOTS]
-        return [*near, near[-1]]
+        return [*near, near[-1]], answers[FIRST]
     found = [models[knot] for knot in KNOTS]
     ever, last = answers[KNOTS[-1]], models[KNOTS[-1]]
     for _ in range(max(1, ceil((longest - KNOTS[-1]) / EVER_STEP))):
@@ -201,7 +212,7 @@ def _fit_side(
         ever = expit(learner.answers(prepared, last))
         if ever.sum() < before.sum() * (1 + EVER_RISE):
             break
-    return [*found, last]
+    return [*found, last], answers[FIRST]
 
 
 def _target(panel: Panel, kind: int, step: int, later: Floats | None) -> tuple[Floats, Bools]:

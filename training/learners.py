@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -61,7 +61,14 @@ class Model(ABC):
 
 
 class Learner(ABC):
-    """A way to learn one binary probability from rows."""
+    """A way to learn one binary probability from rows.
+
+    Attributes
+    ----------
+    drifts : whether the close model learns beside it how far its level is not that of today
+    """
+
+    drifts: ClassVar[bool] = True
 
     @abstractmethod
     def prepare(self, features: pd.DataFrame, thin: Bools, deal: Ints | None = None) -> Any:

@@ -8,7 +8,7 @@ sensibly from the first deal on.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -85,6 +85,7 @@ class PreparedTable:
 class Table(Learner):
     """Shrunk shares by stage and age."""
 
+    drifts: ClassVar[bool] = False
     prior: float = 0.25
     rows_a_deal: float = 8.0
 

@@ -105,7 +105,9 @@ class Verdict:
         """A model with the weight and the calibration that were learned out of time."""
         if self.weight is not None:
             close = close.weighed(self.weight)
-        return replace(close, slope=self.slope, offset=self.offset)
+        drifted = zip(self.offset, self.slope, close.offset, strict=True)
+        won, lost = (offset + slope * drift for offset, slope, drift in drifted)
+        return replace(close, slope=self.slope, offset=(won, lost))
 
     def to_json(self) -> dict[str, Any]:
         """Plain types for the bundle and the tracker."""
@@ -182,17 +184,18 @@ def answered(
     """What a model and the table said of snapshots, beside what came of them."""
     place = {h: KNOTS.index(h) for h in horizons}
     won = {h: models[0].won[place[h]] for h in horizons}
+    lost, (drift, lost_drift) = models[0].lost[place[horizons[0]]], models[0].offset
     return OutOfTime(
         deal=asked.deal,
         time=asked.time,
         kind=later.kind,
         labels={h: later.won(h) for h in horizons},
-        model={h: model.logits(features) for h, model in won.items()},
+        model={h: model.logits(features) + drift for h, model in won.items()},
         table={h: models[1].won[place[h]].logits(features) for h in horizons},
         lost_labels=later.lost(horizons[0]),
-        lost_model=models[0].lost[place[horizons[0]]].logits(features),
-        parts={h: model.parts_of(features) for h, model in won.items()},
-        lost_parts=models[0].lost[place[horizons[0]]].parts_of(features),
+        lost_model=lost.logits(features) + lost_drift,
+        parts={h: model.parts_of(features) + drift for h, model in won.items()},
+        lost_parts=lost.parts_of(features) + lost_drift,
     )
 
 

@@ -116,7 +116,7 @@ FIRST_STEP = list(BUILT_ON).index(62)
 def fitted_targets(history, kind):
     """Targets of the rows that teach, by (deal, days back), of every fit of one outcome."""
     spy, panel = Spy(), panel_of(history)
-    models = _fit_side(panel, spy, spy.prepare(panel.features, panel.thin), kind, 365.0, None)
+    models, _ = _fit_side(panel, spy, spy.prepare(panel.features, panel.thin), kind, 365.0, None)
     assert len(models) == len(KNOTS) + 1
     back = (MICROS - panel.snapshots.time) // DAY
     return [
