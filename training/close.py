@@ -9,8 +9,8 @@ enters only if the step ended before the data cut: that rule is the purge and it
 `ever` goes on from the last knot in such steps, as many as it takes until hardly anything is
 added: one where all is decided by then, several where deals live for years.
 
-No feature tells the date, so a model answers as of the average day of its history: how far the
-level of today is from that is learned beside it (`training.level`).
+No feature tells one year from another, so a model answers as of the average day of its history:
+how far the level of today is from that is learned beside it (`training.level`).
 """
 
 from __future__ import annotations
@@ -172,15 +172,11 @@ def fit_close(
             for kind, last in ((WON, until), (LOST, until and FIRST))
         ]
         (won, soon), (lost, _) = (side.result() for side in sides)
-        level = _level(panel, soon) if learner.drifts else 0.0
+        known = panel.snapshots, panel.outcomes
+        level = drift(*known, soon, FIRST, panel.cut) if learner.drifts else 0.0
     ever = np.stack([expit(learner.answers(prepared, m)) for m in won[-3:]], axis=1)
     tail = tail_of(ever) if until is None and len(panel) else 120.0
     return CloseModel(tuple(won), tuple(lost), tail, longest, offset=(level, 0.0))
-
-
-def _level(panel: Panel, p: Floats) -> float:
-    """Log-odds by which the chances of today are higher than those that the rows have taught."""
-    return drift(panel.snapshots, panel.outcomes, p, FIRST, panel.cut)
 
 
 def _fit_side(

@@ -46,7 +46,7 @@ def drift(snapshots: Snapshots, found: Outcomes, p: Floats, within: int, cut: in
         return 0.0
     rate = fit_daily(at, wins, expected, cut, growth_sd=GROWTH_SD)
     ahead = cut + np.arange(AHEAD_DAYS) * DAY
-    now, past = (np.exp(np.log(rate.rate(days)) - rate.shape(days)) for days in (ahead, at))
+    now, past = (rate.rate(days) / np.exp(rate.shape(days)) for days in (ahead, at))
     return float(np.log(now.mean() / np.average(past, weights=expected)))
 
 
